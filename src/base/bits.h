@@ -1,0 +1,49 @@
+/*
+ * Powers of two, and the sizes everything is counted in.
+ */
+#ifndef HAK_BASE_BITS_H
+#define HAK_BASE_BITS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    GRANULE_SHIFT = 16,              /* spans are counted in granules of 64 KiB */
+    GRANULE_BYTES = 1 << GRANULE_SHIFT,
+    FLOOR_BYTES = 64 * 1024,         /* under it nothing is learned and nothing is looked up */
+    BAND_FIRST = 16,                 /* floor(log2(FLOOR_BYTES)) */
+    BAND_LAST = 40,                  /* blocks of 1 TiB and above share the last band */
+    BAND_COUNT = BAND_LAST - BAND_FIRST + 1,
+};
+
+static inline bool is_pow2(size_t x)
+{
+    return x != 0 && (x & (x - 1)) == 0;
+}
+
+/* floor(log2(x)); x must not be 0. */
+static inline unsigned log2_floor(uint64_t x)
+{
+    return 63u - (unsigned)__builtin_clzll(x);
+}
+
+/* x rounded up to a multiple of `align` (a power of two). The caller has excluded overflow. */
+static inline size_t align_up(size_t x, size_t align)
+{
+    return (x + align - 1) & ~(align - 1);
+}
+
+static inline size_t align_down(size_t x, size_t align)
+{
+    return x & ~(align - 1);
+}
+
+/* The band (BAND_FIRST..BAND_LAST) of a block of `size` bytes; size >= FLOOR_BYTES. */
+static inline unsigned band_of(size_t size)
+{
+    unsigned band = log2_floor(size);
+    return band > BAND_LAST ? BAND_LAST : band;
+}
+
+#endif

@@ -1,0 +1,106 @@
+/*
+ * Everything outside the process: address space, clocks, environment, files, modules.
+ *
+ * One const struct of functions, so that reclaim, expiry, saving and reward are tested with a fake
+ * OS and a fake clock. The fast paths do not go through it.
+ *
+ * Errors: a pointer is NULL with errno set; a status is 0 (or a count) or -errno.
+ */
+#ifndef HAK_OS_OS_H
+#define HAK_OS_OS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+enum os_advice {
+    OS_GIVE_BACK,  /* MADV_DONTNEED: the pages are gone, and read as zeros */
+    OS_GIVE_LAZILY, /* MADV_FREE: gone when the kernel needs them; a write keeps a page */
+    OS_POPULATE,   /* MADV_POPULATE_WRITE: present and writable on return */
+    OS_USE_HUGE,   /* MADV_HUGEPAGE */
+    OS_USE_BASE,   /* MADV_NOHUGEPAGE */
+    OS_ADVICE_COUNT,
+};
+
+/* What is known of the machine; constant while the process lives. */
+struct os_machine {
+    size_t page_bytes;
+    size_t huge_bytes;          /* size of a PMD page; 0: none to be had (no THP, or THP "never") */
+    bool huge_always;           /* THP "always": memory without advice gets huge pages too */
+    uint64_t ram_bytes;
+    uint64_t cgroup_limit_bytes; /* the tightest memory limit above us; UINT64_MAX: none */
+    uint64_t address_limit_bytes; /* RLIMIT_AS; UINT64_MAX: none */
+    char thp[12];               /* "always", "madvise", "never", "none" */
+    char cpu[64];               /* the processor's name */
+    char kernel[64];            /* uname release */
+};
+
+/* The loaded object that holds an address. */
+struct os_module {
+    uintptr_t base;          /* load bias: address - base is the same in every run */
+    const char *path;        /* "" for the main program; valid until it is unloaded */
+    unsigned char build_id[20];
+    unsigned build_id_bytes; /* 0: it has none */
+};
+
+/* What the process used so far. */
+struct os_usage {
+    uint64_t minor_faults, major_faults;
+    uint64_t resident_bytes;
+};
+
+struct os {
+    /* Address space. Lengths and addresses are multiples of the page size. */
+    void *(*reserve)(size_t bytes);                    /* inaccessible, costs nothing */
+    int (*commit)(void *p, size_t bytes);              /* makes reserved memory usable */
+    void (*release)(void *p, size_t bytes);            /* unmaps what reserve or map gave */
+    void *(*map)(size_t bytes);                        /* usable zeroed memory, for metadata */
+    int (*renew)(void *p, size_t bytes);               /* a fresh zeroed mapping in place of what is there */
+    int (*move)(void *from, void *to, size_t bytes);   /* moves pages; `from` stays mapped, and reads as zeros */
+    int (*advise)(void *p, size_t bytes, enum os_advice advice);
+    /* One call for all (process_madvise on oneself). -ENOSYS where the kernel can't. */
+    int (*advise_many)(const struct iovec *v, size_t n, enum os_advice advice);
+    int (*residency)(const void *p, size_t bytes, unsigned char *vec); /* mincore: bit 0 of a byte a page */
+
+    /* Clocks, ns. */
+    uint64_t (*now_ns)(void);        /* CLOCK_MONOTONIC */
+    uint64_t (*thread_cpu_ns)(void); /* CPU time of this thread */
+    uint64_t (*wall_s)(void);        /* seconds since the epoch, for the file's date */
+
+    /* Environment, machine, modules. */
+    const char *(*getenv)(const char *name);  /* NULL under AT_SECURE */
+    void (*machine)(struct os_machine *out);
+    bool (*module_of)(uintptr_t pc, struct os_module *out);
+    bool (*symbol_of)(uintptr_t pc, char *buf, size_t cap); /* "name+0x1f"; false: unknown */
+    int (*pid)(void);
+    void (*usage)(struct os_usage *out);
+    long (*mappings_in)(uintptr_t low, uintptr_t high); /* lines of /proc/self/maps that overlap the range */
+
+    /* Files: as the system calls of these names, but -errno. `read` and `write` are whole: they repeat
+     * after EINTR and short counts; `read` returns fewer than `bytes` only at the end of the file. */
+    int (*open)(const char *path, int flags, unsigned mode);
+    int (*close)(int fd);
+    long (*read)(int fd, void *buf, size_t bytes);
+    long (*write)(int fd, const void *buf, size_t bytes);
+    long (*file_bytes)(int fd);                     /* -EISDIR, -EINVAL for what is not a regular file */
+    int (*fsync)(int fd);
+    int (*flock)(int fd, int operation);
+    int (*rename)(const char *from, const char *to);
+    int (*unlink)(const char *path);
+};
+
+/* The one in use: os_linux, or a test's fake. */
+extern const struct os *os;
+extern const struct os os_linux;
+
+/*
+ * One line on stderr, "hakmem: " before it and a newline after it; no malloc, no stdio; keeps errno.
+ * Longer than 500 bytes: cut.
+ */
+void os_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* The one fatal path, for proved corruption only: a fixed text, then abort(). */
+_Noreturn void os_fatal(const char *text, const void *p);
+
+#endif

@@ -1,0 +1,133 @@
+/*
+ * A policy in memory: what a policy file says, and what a learning process writes (docs/policy-format.md
+ * has every field).
+ *
+ * Memory comes from a pool of mapped pages, never from malloc: this code runs inside malloc. The caller
+ * serialises access to a document.
+ */
+#ifndef HAK_POLICY_DOC_H
+#define HAK_POLICY_DOC_H
+
+#include "base/bits.h"
+#include "elo/elo.h"
+#include "os/os.h"
+#include "policy/arms.h"
+
+enum { POLICY_VERSION = 1, POLICY_FILE_MAX_BYTES = 64 << 20 };
+
+/* Prices of the kernel's primitives on this machine, ns: X(name, default, help). 0 is never valid. */
+#define CALIBRATION_FIELDS(X)                                                                      \
+    X(base_fault, "fault of one base page, ns")                                                    \
+    X(huge_fault, "fault of one huge page, ns")                                                    \
+    X(base_populate, "MADV_POPULATE_WRITE, ns per base page")                                      \
+    X(huge_populate, "MADV_POPULATE_WRITE, ns per huge page")                                      \
+    X(base_drop, "MADV_DONTNEED, ns per resident base page")                                       \
+    X(huge_drop, "MADV_DONTNEED, ns per resident huge page")                                       \
+    X(base_lazy, "MADV_FREE, ns per resident base page")                                           \
+    X(huge_lazy, "MADV_FREE, ns per resident huge page")                                           \
+    X(advise_call, "one madvise of nothing resident, ns")
+
+struct calibration {
+#define X(name, help) uint64_t name;
+    CALIBRATION_FIELDS(X)
+#undef X
+};
+
+enum policy_goal { GOAL_SPEED, GOAL_BALANCED, GOAL_MEMORY, GOAL_COUNT };
+extern const char *const policy_goal_names[GOAL_COUNT]; /* "speed", "balanced", "memory" */
+
+/* Whose prices these are. */
+struct policy_machine {
+    char cpu[64], kernel[64], thp[12];
+    uint64_t page_bytes, huge_bytes;
+};
+
+/* What was seen of a band's blocks; sums over episodes, so that two bands merge by addition. */
+#define POLICY_SEEN_FIELDS(X)                                                                      \
+    X(episodes, "blocks whose life was settled")                                                   \
+    X(size_bytes, "their sizes")                                                                   \
+    X(resident_bytes, "what of them was resident when they were freed")                            \
+    X(live_ns, "from malloc to free")                                                              \
+    X(idle_ns, "from free to reuse, or to being given back")                                       \
+    X(reused, "episodes that ended in reuse")                                                      \
+    X(grown, "episodes whose block was enlarged by realloc")                                       \
+    X(remote, "episodes whose block was freed by another thread")
+
+struct policy_seen {
+#define X(name, help) uint64_t name;
+    POLICY_SEEN_FIELDS(X)
+#undef X
+};
+
+/* What is known of one site's blocks of one band. */
+struct policy_band {
+    uint8_t band;                     /* BAND_FIRST..BAND_LAST */
+    uint8_t champion;                 /* enum arm_id played when frozen; ARM_NONE: the band's default */
+    uint8_t played_as[ARM_COUNT];     /* arm_pool() where it was learned; ARM_NONE: masked there */
+    uint64_t cost_sum_ns[ARM_COUNT];  /* total cost of the arm's plays, ns */
+    struct policy_seen seen;
+    struct elo_table elo;             /* ratings, plays and raw statistics; elo.arm[i] is arm i */
+};
+
+struct policy_site {
+    uint64_t id;
+    uint64_t offset;         /* of the return address in the module */
+    char module[64];         /* file name without directories; "" unknown; for HAK_ALLOC the source file */
+    char build_id[41];       /* lower-case hex; "" none */
+    char symbol[96];         /* "name+0x1f"; "" unknown */
+    unsigned nr_bands;
+    struct policy_band *band[BAND_COUNT]; /* the first nr_bands are used; rising order of ->band */
+};
+
+struct policy_doc {
+    struct policy_machine machine;   /* all zero: not known */
+    struct calibration calibration;  /* all zero: not calibrated */
+    enum policy_goal goal;
+    uint8_t default_arm[BAND_COUNT]; /* enum arm_id by band - BAND_FIRST; ARM_NONE: not given */
+    unsigned nr_sites, cap_sites;
+    struct policy_site **site;       /* rising order of id */
+    struct policy_pool *pool;
+};
+
+/* Why a file was refused: one line, "line 12: sites[3].bands[0].champion: expected an arm's name, got ..." */
+struct policy_error {
+    char text[400];
+};
+
+/* An empty document (GOAL_BALANCED, no sites); NULL + errno. */
+struct policy_doc *policy_doc_new(void);
+void policy_doc_free(struct policy_doc *doc); /* NULL is allowed */
+
+/* The site of that id; `create` makes it when missing. NULL: not there, or + errno no memory. */
+struct policy_site *policy_doc_site(struct policy_doc *doc, uint64_t id, bool create);
+struct policy_band *policy_site_band(struct policy_doc *doc, struct policy_site *site, unsigned band,
+                                     bool create);
+
+/*
+ * JSON text to document. Everything is checked: syntax (strictly), shape, types, ranges, duplicate keys and
+ * sites, numbers. NULL: refused, `error` says what, where and what was expected. Never half a document.
+ */
+struct policy_doc *policy_doc_parse(const char *text, size_t bytes, struct policy_error *error);
+
+/* Document to JSON text, for people too: two-space indentation, one arm a line. The text is in the
+ * document's pool; its length in *bytes. NULL + errno. */
+const char *policy_doc_print(struct policy_doc *doc, size_t *bytes);
+
+/* Reads and parses a file of at most POLICY_FILE_MAX_BYTES. `missing_ok`: no such file is an empty document.
+ * NULL: `error` starts with the path. */
+struct policy_doc *policy_file_read(const char *path, bool missing_ok, struct policy_error *error);
+
+/* Replaces the file: temporary file beside it, write, fsync, rename, fsync of the directory. 0 or -errno. */
+int policy_file_write(const char *path, struct policy_doc *doc);
+
+/*
+ * Under the lock file PATH.lock: reads what is there, adds `delta`, writes. A file that cannot be read as a
+ * policy is kept as PATH.bad, never overwritten silently. 0 or -errno, `error` says which step.
+ */
+int policy_file_merge(const char *path, const struct policy_doc *delta, struct policy_error *error);
+
+/* Adds what `from` learned to `into` (elo_merge by site, band; sums add). Different goals: -EINVAL with
+ * `error`, nothing changed, unless one has no sites. Machine and calibration of `into` stay unless unknown. */
+int policy_doc_merge(struct policy_doc *into, const struct policy_doc *from, struct policy_error *error);
+
+#endif
