@@ -32,8 +32,12 @@ struct os_machine {
     uint64_t cgroup_limit_bytes; /* the tightest memory limit above us; UINT64_MAX: none */
     uint64_t address_limit_bytes; /* RLIMIT_AS; UINT64_MAX: none */
     char thp[12];               /* "always", "madvise", "never", "none" */
-    char cpu[64];               /* the processor's name */
-    char kernel[64];            /* uname release */
+};
+
+/* What the machine is called: with it goes what was calibrated on it. */
+struct os_names {
+    char cpu[64];    /* the processor's name */
+    char kernel[64]; /* uname release */
 };
 
 /* The loaded object that holds an address. */
@@ -71,6 +75,7 @@ struct os {
     /* Environment, machine, modules. */
     const char *(*getenv)(const char *name);  /* NULL under AT_SECURE */
     void (*machine)(struct os_machine *out);
+    void (*names)(struct os_names *out);
     bool (*module_of)(uintptr_t pc, struct os_module *out);
     bool (*symbol_of)(uintptr_t pc, char *buf, size_t cap); /* "name+0x1f"; false: unknown */
     int (*pid)(void);
@@ -88,6 +93,7 @@ struct os {
     int (*flock)(int fd, int operation);
     int (*rename)(const char *from, const char *to);
     int (*unlink)(const char *path);
+    int (*absolute)(const char *path, char *buf, size_t cap); /* with the working directory in front */
 };
 
 /* The one in use: os_linux, or a test's fake. */

@@ -1,0 +1,114 @@
+/*
+ * Files, without stdio: this runs inside malloc. Calls repeat after EINTR and after short counts.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "os/os_linux.h"
+
+int linux_open(const char *path, int flags, unsigned mode)
+{
+    int fd;
+    do
+        fd = open(path, flags | O_CLOEXEC, (mode_t)mode);
+    while (fd < 0 && errno == EINTR);
+    return fd < 0 ? -errno : fd;
+}
+
+int linux_close(int fd)
+{
+    return close(fd) == 0 || errno == EINTR ? 0 : -errno;
+}
+
+long linux_read(int fd, void *buf, size_t bytes)
+{
+    size_t done = 0;
+    while (done < bytes) {
+        ssize_t n = read(fd, (char *)buf + done, bytes - done);
+        if (n == 0)
+            break;
+        if (n < 0 && errno != EINTR)
+            return -errno;
+        if (n > 0)
+            done += (size_t)n;
+    }
+    return (long)done;
+}
+
+long linux_write(int fd, const void *buf, size_t bytes)
+{
+    size_t done = 0;
+    while (done < bytes) {
+        ssize_t n = write(fd, (const char *)buf + done, bytes - done);
+        if (n < 0 && errno != EINTR)
+            return -errno;
+        if (n > 0)
+            done += (size_t)n;
+    }
+    return (long)done;
+}
+
+long linux_file_bytes(int fd)
+{
+    struct stat st;
+    if (fstat(fd, &st) != 0)
+        return -errno;
+    if (S_ISDIR(st.st_mode))
+        return -EISDIR;
+    if (!S_ISREG(st.st_mode))
+        return -EINVAL;
+    return (long)st.st_size;
+}
+
+int linux_fsync(int fd)
+{
+    return fsync(fd) == 0 ? 0 : -errno;
+}
+
+int linux_flock(int fd, int operation)
+{
+    int status;
+    do
+        status = flock(fd, operation);
+    while (status != 0 && errno == EINTR);
+    return status == 0 ? 0 : -errno;
+}
+
+int linux_rename(const char *from, const char *to)
+{
+    return rename(from, to) == 0 ? 0 : -errno;
+}
+
+int linux_unlink(const char *path)
+{
+    return unlink(path) == 0 ? 0 : -errno;
+}
+
+int linux_absolute(const char *path, char *buf, size_t cap)
+{
+    char directory[4096];
+    int n;
+    if (path[0] == '/')
+        n = snprintf(buf, cap, "%s", path);
+    else if (getcwd(directory, sizeof(directory)) != NULL)
+        n = snprintf(buf, cap, "%s/%s", directory, path);
+    else
+        return -errno;
+    return n >= 0 && (size_t)n < cap ? 0 : -ENAMETOOLONG;
+}
+
+long linux_slurp(const char *path, char *buf, size_t cap)
+{
+    int fd = linux_open(path, O_RDONLY, 0);
+    if (fd < 0)
+        return fd;
+    long n = linux_read(fd, buf, cap - 1);
+    linux_close(fd);
+    if (n >= 0)
+        buf[n] = '\0';
+    return n;
+}

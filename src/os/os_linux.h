@@ -1,0 +1,34 @@
+/*
+ * The parts of os_linux that live in other files than the struct. Only src/os includes this.
+ */
+#ifndef HAK_OS_OS_LINUX_H
+#define HAK_OS_OS_LINUX_H
+
+#include "os/os.h"
+
+/* os_machine.c */
+void linux_machine(struct os_machine *out);
+void linux_names(struct os_names *out);
+void linux_usage(struct os_usage *out);
+long linux_mappings_in(uintptr_t low, uintptr_t high);
+
+/* os_modules.c, os_symbols.c */
+bool linux_module_of(uintptr_t pc, struct os_module *out);
+bool linux_symbol_of(uintptr_t pc, char *buf, size_t cap);
+
+/* os_files.c */
+int linux_open(const char *path, int flags, unsigned mode);
+int linux_close(int fd);
+long linux_read(int fd, void *buf, size_t bytes);
+long linux_write(int fd, const void *buf, size_t bytes);
+long linux_file_bytes(int fd);
+int linux_fsync(int fd);
+int linux_flock(int fd, int operation);
+int linux_rename(const char *from, const char *to);
+int linux_unlink(const char *path);
+int linux_absolute(const char *path, char *buf, size_t cap);
+
+/* Reads at most cap - 1 bytes of a small file and ends them with a NUL; their number, or -errno. */
+long linux_slurp(const char *path, char *buf, size_t cap);
+
+#endif
