@@ -26,20 +26,60 @@ enum elo_state {
 };
 extern const char *const elo_state_names[ELO_STATE_COUNT]; /* "new", "audition", ... */
 
-/* TO BE COMPLETED by the elo work: one row per persistent field. */
-#define ELO_ARM_FIELDS(X)                                                                          \
-    X(int32_t, rating_q10, -65536, 65536)                                                          \
-    X(uint32_t, matches_q10, 0, UINT32_MAX)                                                        \
-    X(uint32_t, plays, 0, UINT32_MAX)
+/* Ranges: logs within 64 octaves, variances (octaves squared, Q24) within 64, 16384 matches remembered. */
+#define ELO_LOG_MAX     (64 << 20)
+#define ELO_VAR_MAX     (1u << 30)
+#define ELO_MATCHES_MAX (1u << 30)
+#define ELO_EXCESS_MAX  ((uint64_t)1 << 52)
 
+/*
+ * An arm. Its rating is what its own matches say, the prior kept apart, so that tables add and subtract.
+ *   rating_q20       mean margin against par, log2: 1 << 20 is twice as cheap as par
+ *   matches_q16      how many matches of ordinary noise that mean is worth
+ *   prior_q20        what was expected before any match; counts as the table's prior_var_q24 says
+ *   plays            episodes, ever
+ *   watched, slow, slow_excess_q10   the slow-tail account: episodes watched, those that stalled, and by
+ *                    how much in sum (cost over expected cost, less one)
+ */
+#define ELO_ARM_FIELDS(X)                                                                          \
+    X(int32_t, rating_q20, -ELO_LOG_MAX, ELO_LOG_MAX)                                              \
+    X(uint32_t, matches_q16, 0, ELO_MATCHES_MAX)                                                   \
+    X(int32_t, prior_q20, -ELO_LOG_MAX, ELO_LOG_MAX)                                               \
+    X(uint32_t, plays, 0, UINT32_MAX)                                                              \
+    X(uint32_t, watched, 0, UINT32_MAX)                                                            \
+    X(uint32_t, slow, 0, UINT32_MAX)                                                               \
+    X(uint64_t, slow_excess_q10, 0, ELO_EXCESS_MAX)
+
+/*
+ * A site and band.
+ *   state                    enum elo_state
+ *   par_q20, par_var_q24     log2 ns of an arm of rating 0 now, and how sure that is
+ *   drift_q24                variance par gains from one episode to the next
+ *   noise_q24                variance of one episode's log2 cost, pooled over the arms
+ *   prior_var_q24            variance of the arms' priors
+ *   last_z_q10               the last match's surprise, in standard deviations
+ *   slower_q10, faster_q10   CUSUM sums of the champion's surprises
+ *   episodes                 reports, ever
+ *   reopened                 how often the table was reopened
+ */
 #define ELO_TABLE_FIELDS(X)                                                                        \
-    X(int32_t, par_q10, 0, 65536)                                                                  \
-    X(uint32_t, state, 0, ELO_STATE_COUNT - 1)
+    X(uint32_t, state, 0, ELO_STATE_COUNT - 1)                                                     \
+    X(int32_t, par_q20, 0, ELO_LOG_MAX)                                                            \
+    X(uint32_t, par_var_q24, 0, ELO_VAR_MAX)                                                       \
+    X(uint32_t, drift_q24, 0, ELO_VAR_MAX)                                                         \
+    X(uint32_t, noise_q24, 0, ELO_VAR_MAX)                                                         \
+    X(uint32_t, prior_var_q24, 0, ELO_VAR_MAX)                                                     \
+    X(int32_t, last_z_q10, -4096, 4096)                                                            \
+    X(uint32_t, slower_q10, 0, 1u << 20)                                                           \
+    X(uint32_t, faster_q10, 0, 1u << 20)                                                           \
+    X(uint32_t, episodes, 0, UINT32_MAX)                                                           \
+    X(uint32_t, reopened, 0, UINT32_MAX)
 
 struct elo_arm {
 #define X(type, name, lo, hi) type name;
     ELO_ARM_FIELDS(X)
 #undef X
+    int32_t handicap_q20; /* what its slow tail adds to its expected log2 cost; from the account above */
 };
 
 struct elo_table {
@@ -48,8 +88,29 @@ struct elo_table {
     ELO_TABLE_FIELDS(X)
 #undef X
     struct elo_arm arm[ELO_ARMS];
-    /* then what is not kept in files: generator, queue of rematch or audition */
+    /* What is not kept in files, and is made by elo_init() and elo_set_playable(). */
+    int32_t steady;         /* the arm elo_pick() plays without further ado; -1: it has to think */
+    int32_t champion;       /* as of the last look; -1: none */
+    uint32_t since_test;    /* episodes since the last freeze test */
+    int32_t purse_q10;      /* saved up for the next audit, in costs of the champion */
+    int32_t price_q10;      /* of that audit */
+    int32_t audit;          /* the arm to be audited; -1: none chosen yet */
+    uint64_t random;        /* generator */
+    uint32_t replaces;      /* a delta: bit i, arm i replaces what it is merged into */
+    uint32_t is_delta;      /* made by elo_delta(): shares the rating scale of what it came from */
+    struct elo_queue {      /* of a rematch or an audition */
+        int8_t arm[8];
+        uint8_t length, given, reported;
+        uint8_t patience;   /* reports it may still take */
+        int32_t margin_q20[8]; /* surprise of each */
+    } queue;
 };
+
+/*
+ * To load a table: elo_init(), set the fields of the two lists above, elo_is_valid(), and before the first
+ * pick elo_set_playable(). elo_champion(), elo_points(), elo_deviation(), elo_merge() and elo_delta() look
+ * at the fields of the lists alone. A table of zeros is an empty one.
+ */
 
 /* A flat start. `playable` has at least one bit; `seed` makes runs repeat (the site id). */
 void elo_init(struct elo_table *t, uint32_t playable, uint64_t seed);
