@@ -1,0 +1,191 @@
+#include "cache/bigcache.h"
+
+#include "base/attr.h"
+#include "base/bits.h"
+
+enum {
+    SCAN_MAX = 16, /* entries of one bucket that are looked at for one of the same site */
+    CLASSES_NEAR = 3, /* own class and the next two: at most 1.75 times what is needed */
+};
+
+/* Four classes to a doubling of the granules: 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, ... */
+static unsigned size_class(size_t bytes)
+{
+    uint64_t granules = bytes >> GRANULE_SHIFT;
+    if (granules < 4)
+        return (unsigned)granules;
+    unsigned octave = log2_floor(granules);
+    unsigned class = octave * 4 - 4 + ((granules >> (octave - 2)) & 3);
+    return class < BIGCACHE_CLASSES ? class : BIGCACHE_CLASSES - 1;
+}
+
+void bigcache_init(struct bigcache *c, const struct bigcache_options *options)
+{
+    *c = (struct bigcache){.options = *options};
+    for (unsigned zone = 0; zone < BIGCACHE_ZONES; zone++) {
+        list_init(&c->lru[zone]);
+        for (unsigned i = 0; i < BIGCACHE_CLASSES; i++)
+            list_init(&c->bucket[zone][i]);
+    }
+}
+
+void cache_entry_init(struct cache_entry *e)
+{
+    *e = (struct cache_entry){0};
+    list_init(&e->lru);
+    list_init(&e->bucket);
+}
+
+static struct cache_entry *entry_of_lru(struct list *l)
+{
+    return CONTAINER_OF(l, struct cache_entry, lru);
+}
+
+static struct cache_entry *entry_of_bucket(struct list *l)
+{
+    return CONTAINER_OF(l, struct cache_entry, bucket);
+}
+
+bool bigcache_remove(struct bigcache *c, struct cache_entry *e)
+{
+    if (!list_in(&e->bucket))
+        return false;
+    unsigned class = size_class(e->bytes);
+    list_remove(&e->lru);
+    list_remove(&e->bucket);
+    if (list_empty(&c->bucket[e->zone][class]))
+        c->used[e->zone][class / 64] &= ~((uint64_t)1 << class % 64);
+    c->bytes -= e->bytes;
+    c->zone_bytes[e->zone] -= e->bytes;
+    return true;
+}
+
+static void leave(struct bigcache *c, struct cache_entry *e, struct list *left)
+{
+    bigcache_remove(c, e);
+    list_push_back(left, &e->lru);
+}
+
+/* The entry that was put in first, over both zones; the cache is not empty. */
+static struct cache_entry *oldest(struct bigcache *c)
+{
+    struct cache_entry *found = NULL;
+    for (unsigned zone = 0; zone < BIGCACHE_ZONES; zone++) {
+        if (list_empty(&c->lru[zone]))
+            continue;
+        struct cache_entry *e = entry_of_lru(c->lru[zone].next);
+        if (found == NULL || e->order < found->order)
+            found = e;
+    }
+    return found;
+}
+
+void bigcache_put(struct bigcache *c, struct cache_entry *e, uint64_t now_ns, struct list *left)
+{
+    if (e->bytes > c->options.entry_cap_bytes || e->bytes > c->options.cap_bytes) {
+        list_push_back(left, &e->lru);
+        return;
+    }
+    while (c->bytes + e->bytes > c->options.cap_bytes)
+        leave(c, oldest(c), left);
+
+    unsigned class = size_class(e->bytes);
+    e->since_ns = now_ns;
+    e->order = c->puts++;
+    list_push_back(&c->lru[e->zone], &e->lru);
+    list_push_front(&c->bucket[e->zone][class], &e->bucket);
+    c->used[e->zone][class / 64] |= (uint64_t)1 << class % 64;
+    c->bytes += e->bytes;
+    c->zone_bytes[e->zone] += e->bytes;
+}
+
+static bool serves(const struct cache_entry *e, size_t bytes, size_t align)
+{
+    return e->bytes >= bytes && (e->address & (align - 1)) == 0;
+}
+
+/* The first of a bucket that serves, or within SCAN_MAX one of the same site. */
+static struct cache_entry *search_bucket(struct list *head, size_t bytes, size_t align, uint64_t site)
+{
+    struct cache_entry *first = NULL;
+    int looked_at = 0;
+    for (struct list *l = head->next; l != head && looked_at < SCAN_MAX; l = l->next, looked_at++) {
+        struct cache_entry *e = entry_of_bucket(l);
+        if (!serves(e, bytes, align))
+            continue;
+        if (e->site == site)
+            return e;
+        if (first == NULL)
+            first = e;
+    }
+    return first;
+}
+
+/* The oldest of a bucket that serves and that the timer has seen idle: one nobody is about to reuse. */
+static struct cache_entry *search_idle(struct list *head, size_t bytes, size_t align)
+{
+    int looked_at = 0;
+    for (struct list *l = head->prev; l != head && looked_at < SCAN_MAX; l = l->prev, looked_at++) {
+        struct cache_entry *e = entry_of_bucket(l);
+        if (e->since_ns != 0 && serves(e, bytes, align))
+            return e;
+    }
+    return NULL;
+}
+
+/* The next non-empty bucket at or after `class`; BIGCACHE_CLASSES: none. */
+static unsigned next_used(const struct bigcache *c, unsigned zone, unsigned class)
+{
+    while (class < BIGCACHE_CLASSES) {
+        uint64_t word = c->used[zone][class / 64] >> class % 64;
+        if (word != 0)
+            return class + (unsigned)__builtin_ctzll(word);
+        class = (class / 64 + 1) * 64;
+    }
+    return BIGCACHE_CLASSES;
+}
+
+struct cache_entry *bigcache_take(struct bigcache *c, unsigned zone, size_t bytes, size_t align,
+                                  uint64_t site)
+{
+    unsigned own = size_class(bytes);
+    struct cache_entry *e = NULL;
+
+    for (unsigned class = next_used(c, zone, own); e == NULL && class < BIGCACHE_CLASSES;
+         class = next_used(c, zone, class + 1)) {
+        struct list *head = &c->bucket[zone][class];
+        e = class < own + CLASSES_NEAR ? search_bucket(head, bytes, align, site)
+                                       : search_idle(head, bytes, align);
+    }
+    if (e != NULL)
+        bigcache_remove(c, e);
+    return e;
+}
+
+static void expire_zone(struct bigcache *c, unsigned zone, uint64_t now_ns, uint64_t break_even_ns,
+                        struct list *left)
+{
+    struct list *head = &c->lru[zone], *next;
+    for (struct list *l = head->next; l != head; l = next) {
+        struct cache_entry *e = entry_of_lru(l);
+        next = l->next;
+        if (e->since_ns == 0)
+            e->since_ns = now_ns;
+        else if (now_ns - e->since_ns >= break_even_ns)
+            leave(c, e, left);
+    }
+}
+
+void bigcache_expire(struct bigcache *c, uint64_t now_ns, const uint64_t break_even_ns[BIGCACHE_ZONES],
+                     struct list *left)
+{
+    for (unsigned zone = 0; zone < BIGCACHE_ZONES; zone++)
+        expire_zone(c, zone, now_ns, break_even_ns[zone], left);
+}
+
+void bigcache_clear(struct bigcache *c, struct list *left)
+{
+    for (unsigned zone = 0; zone < BIGCACHE_ZONES; zone++)
+        while (!list_empty(&c->lru[zone]))
+            leave(c, entry_of_lru(c->lru[zone].next), left);
+}

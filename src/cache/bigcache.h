@@ -1,0 +1,70 @@
+/*
+ * BigCache: freed spans that keep their pages, for the next block of their size.
+ *
+ * A byte-capped LRU of intrusive entries, in buckets by page kind and size class. A look-up prefers a span
+ * the same site used last, then one of the size class, then a larger one that has idled long enough for the
+ * timer to have seen it, which the caller splits. It never calls the OS and owns no memory: what must leave
+ * is returned, and giving it back is the caller's business. The caller serialises all calls on one cache.
+ */
+#ifndef HAK_CACHE_BIGCACHE_H
+#define HAK_CACHE_BIGCACHE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/list.h"
+
+enum {
+    BIGCACHE_ZONES = 2,    /* spans of base pages, spans of huge pages: never mixed */
+    BIGCACHE_CLASSES = 112, /* four to a doubling, see size_class() */
+};
+
+struct bigcache_options {
+    size_t cap_bytes;       /* all entries together */
+    size_t entry_cap_bytes; /* one entry */
+};
+
+struct cache_entry {
+    struct list lru;        /* in its zone's list, oldest first; or in a list of what has left */
+    struct list bucket;     /* among the entries of its zone and size class, newest first */
+    uintptr_t address;
+    size_t bytes;
+    uint64_t site;          /* who used it last; 0: unknown */
+    uint64_t since_ns;      /* idle since; 0: the timer has not seen it yet */
+    uint64_t order;         /* rises with each put, over both zones */
+    uint8_t zone;
+};
+
+struct bigcache {
+    struct bigcache_options options;
+    size_t bytes;           /* sum over the entries */
+    size_t zone_bytes[BIGCACHE_ZONES];
+    uint64_t puts;
+    struct list lru[BIGCACHE_ZONES];
+    uint64_t used[BIGCACHE_ZONES][2]; /* bit c: bucket c is not empty */
+    struct list bucket[BIGCACHE_ZONES][BIGCACHE_CLASSES];
+};
+
+void bigcache_init(struct bigcache *c, const struct bigcache_options *options);
+void cache_entry_init(struct cache_entry *e);
+
+/* Puts an entry in as the newest. What does not fit under the caps, be it this one, is moved to `left`,
+ * linked by its `lru`. */
+void bigcache_put(struct bigcache *c, struct cache_entry *e, uint64_t now_ns, struct list *left);
+
+/* The best entry of at least `bytes`, at a multiple of `align`, taken out; NULL: none. It may be larger. */
+struct cache_entry *bigcache_take(struct bigcache *c, unsigned zone, size_t bytes, size_t align,
+                                  uint64_t site);
+
+/* Takes this entry out; false: it is not in the cache. */
+bool bigcache_remove(struct bigcache *c, struct cache_entry *e);
+
+/* Moves to `left` what has idled for its zone's break-even time, and notes when it first saw the others. */
+void bigcache_expire(struct bigcache *c, uint64_t now_ns, const uint64_t break_even_ns[BIGCACHE_ZONES],
+                     struct list *left);
+
+/* Moves everything to `left`. */
+void bigcache_clear(struct bigcache *c, struct list *left);
+
+#endif
