@@ -93,6 +93,9 @@ struct os {
     int (*flock)(int fd, int operation);
     int (*rename)(const char *from, const char *to);
     int (*unlink)(const char *path);
+    long (*readlink)(const char *path, char *buf, size_t cap); /* NUL-ended; -EINVAL: not a link */
+    int (*file_mode)(int fd);                        /* permission bits */
+    int (*fchmod)(int fd, unsigned mode);
     int (*absolute)(const char *path, char *buf, size_t cap); /* with the working directory in front */
 };
 

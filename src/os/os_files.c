@@ -88,6 +88,28 @@ int linux_unlink(const char *path)
     return unlink(path) == 0 ? 0 : -errno;
 }
 
+long linux_readlink(const char *path, char *buf, size_t cap)
+{
+    ssize_t n = readlink(path, buf, cap);
+    if (n < 0)
+        return -errno;
+    if ((size_t)n >= cap)
+        return -ENAMETOOLONG;
+    buf[n] = '\0';
+    return (long)n;
+}
+
+int linux_file_mode(int fd)
+{
+    struct stat st;
+    return fstat(fd, &st) == 0 ? (int)(st.st_mode & 0777) : -errno;
+}
+
+int linux_fchmod(int fd, unsigned mode)
+{
+    return fchmod(fd, (mode_t)mode) == 0 ? 0 : -errno;
+}
+
 int linux_absolute(const char *path, char *buf, size_t cap)
 {
     char directory[4096];

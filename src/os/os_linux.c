@@ -192,5 +192,8 @@ const struct os os_linux = {
     .flock = linux_flock,
     .rename = linux_rename,
     .unlink = linux_unlink,
+    .readlink = linux_readlink,
+    .file_mode = linux_file_mode,
+    .fchmod = linux_fchmod,
     .absolute = linux_absolute,
 };

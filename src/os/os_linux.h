@@ -26,6 +26,9 @@ int linux_fsync(int fd);
 int linux_flock(int fd, int operation);
 int linux_rename(const char *from, const char *to);
 int linux_unlink(const char *path);
+long linux_readlink(const char *path, char *buf, size_t cap);
+int linux_file_mode(int fd);
+int linux_fchmod(int fd, unsigned mode);
 int linux_absolute(const char *path, char *buf, size_t cap);
 
 /* Reads at most cap - 1 bytes of a small file and ends them with a NUL; their number, or -errno. */
