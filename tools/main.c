@@ -1,0 +1,98 @@
+/*
+ * hakmem: the command that runs programs under the library, has them learn, and shows what was learned.
+ *
+ * One row a command; each command is a file of its name. Where to read on: run.c (launch.c starts
+ * the program), learn.c, inspect.c (insight.c does the sums, reason.c the sentence).
+ */
+#include "commands.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+const struct command commands[] = {
+    {"run", cmd_run, "[--policy FILE] [--mode MODE] [--] PROGRAM [ARGUMENT...]",
+     "run a program under the library",
+     "Says so on stderr when the library did not take effect (a static or set-id program, another\n"
+     "architecture). Ends with the program's exit status, or 128 + the signal that ended it.\n"},
+    {"learn", cmd_learn, "-o FILE [--runs N] [--goal GOAL] [--] PROGRAM [ARGUMENT...]",
+     "run a program until its policy is learned",
+     "Runs it up to 20 times, or until every hot site (1 % of the total cost and more) is decided; with\n"
+     "--runs exactly N times. A policy that is already in FILE is gone on with. The program's output is\n"
+     "shown of the first run; everything learn says is on stderr. A run that fails ends the learning.\n"},
+    {"inspect", cmd_inspect, "FILE [--site SITE] [--json]",
+     "show a policy: its sites by cost, or one site and why its champion leads", NULL},
+    {"check", cmd_check, "FILE", "whether a policy file is valid",
+     "Prints one line. Exit status 0: it would be loaded; 1: it would be refused, and the line says why.\n"},
+    {"merge", cmd_merge, "FILE FILE... -o FILE", "merge what several policies learned into one",
+     "The result is written only when every policy could be read, and replaces the output as a whole.\n"},
+    {"compare", cmd_compare, "--help",
+     "measure a program under several allocators, interleaved", NULL},
+    {"options", cmd_options, "[--markdown]", "list the environment variables the library reads", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+const struct command *command_find(const char *name)
+{
+    for (const struct command *c = commands; c->name != NULL; c++)
+        if (strcmp(c->name, name) == 0)
+            return c;
+    return NULL;
+}
+
+static void print_usage(FILE *to)
+{
+    fputs("usage: hakmem COMMAND [ARGUMENT...]\n\n", to);
+    for (const struct command *c = commands; c->name != NULL; c++)
+        fprintf(to, "  %-9s%s\n", c->name, c->help);
+    fputs("\nhakmem COMMAND --help says more; hakmem --version prints the version.\n", to);
+}
+
+static int unknown_command(const char *name)
+{
+    fprintf(stderr, "hakmem: %s: no such command; expected one of", name);
+    for (const struct command *c = commands; c->name != NULL; c++)
+        fprintf(stderr, " %s", c->name);
+    fputc('\n', stderr);
+    return TOOL_USAGE;
+}
+
+/* "hakmem help COMMAND" is "hakmem COMMAND --help". */
+static int help(int argc, char **argv)
+{
+    static char help_option[] = "--help";
+
+    if (argc < 2) {
+        print_usage(stdout);
+        return TOOL_OK;
+    }
+    const struct command *c = command_find(argv[1]);
+    if (c == NULL)
+        return unknown_command(argv[1]);
+    char *args[] = {argv[1], help_option, NULL};
+    return c->run(2, args);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        print_usage(stderr);
+        return TOOL_USAGE;
+    }
+    const char *name = argv[1];
+    if (strcmp(name, "--version") == 0) {
+        puts("hakmem " HAK_VERSION);
+        return TOOL_OK;
+    }
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0)
+        return help(argc - 1, argv + 1);
+
+    const struct command *c = command_find(name);
+    if (c == NULL)
+        return unknown_command(name);
+    int status = c->run(argc - 1, argv + 1);
+    /* A table that went to a full disk was not printed. */
+    if (fflush(stdout) != 0 && status == TOOL_OK)
+        return tool_failed(name, "standard output: write error");
+    return status;
+}
