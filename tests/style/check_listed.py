@@ -1,0 +1,25 @@
+"""Every C test under tests/SUITE is named in that suite's meson.build: a test that is not built tests nothing."""
+
+import posixpath
+
+
+def check(tree):
+    complaints, tests = [], 0
+    for path in sorted(tree):
+        parts = path.split("/")
+        if parts[0] != "tests" or len(parts) < 3 or not path.endswith((".c", ".cc", ".cpp")):
+            continue
+        tests += 1
+        listed = tree.get(f"tests/{parts[1]}/meson.build", "")
+        if posixpath.basename(path) not in listed and f"'{posixpath.splitext(parts[-1])[0]}'" not in listed:
+            complaints.append(f"{path}: not in tests/{parts[1]}/meson.build")
+    if tests == 0:
+        complaints.append("no test found: nothing was checked")
+    return complaints
+
+
+def planted(tree):
+    return {
+        "a test that is not listed": dict(tree, **{"tests/unit/test_planted_here.c": "int x;\n"}),
+        "no tests": {},
+    }
