@@ -26,10 +26,10 @@ enum elo_state {
 };
 extern const char *const elo_state_names[ELO_STATE_COUNT]; /* "new", "audition", ... */
 
-/* Ranges: logs within 64 octaves, variances (octaves squared, Q24) within 64, 16384 matches remembered. */
+/* Ranges: logs within 64 octaves, variances (octaves squared, Q24) within 8, 4096 matches remembered. */
 #define ELO_LOG_MAX     (64 << 20)
-#define ELO_VAR_MAX     (1u << 30)
-#define ELO_MATCHES_MAX (1u << 30)
+#define ELO_VAR_MAX     (1u << 27)
+#define ELO_MATCHES_MAX (1u << 28)
 #define ELO_EXCESS_MAX  ((uint64_t)1 << 52)
 
 /*
@@ -79,7 +79,6 @@ struct elo_arm {
 #define X(type, name, lo, hi) type name;
     ELO_ARM_FIELDS(X)
 #undef X
-    int32_t handicap_q20; /* what its slow tail adds to its expected log2 cost; from the account above */
 };
 
 struct elo_table {
@@ -89,20 +88,21 @@ struct elo_table {
 #undef X
     struct elo_arm arm[ELO_ARMS];
     /* What is not kept in files, and is made by elo_init() and elo_set_playable(). */
-    int32_t steady;         /* the arm elo_pick() plays without further ado; -1: it has to think */
-    int32_t champion;       /* as of the last look; -1: none */
-    uint32_t since_test;    /* episodes since the last freeze test */
-    int32_t purse_q10;      /* saved up for the next audit, in costs of the champion */
-    int32_t price_q10;      /* of that audit */
-    int32_t audit;          /* the arm to be audited; -1: none chosen yet */
-    uint64_t random;        /* generator */
-    uint32_t replaces;      /* a delta: bit i, arm i replaces what it is merged into */
-    uint32_t is_delta;      /* made by elo_delta(): shares the rating scale of what it came from */
-    struct elo_queue {      /* of a rematch or an audition */
-        int8_t arm[8];
-        uint8_t length, given, reported;
-        uint8_t patience;   /* reports it may still take */
-        int32_t margin_q20[8]; /* surprise of each */
+    int32_t steady;                /* the arm elo_pick() plays without further ado; -1: it has to think */
+    int32_t champion;              /* as of the last look; -1: none */
+    int32_t score_q20[ELO_ARMS];   /* rating, prior and slow tail together */
+    int32_t width_q20[ELO_ARMS];   /* standard deviation of that */
+    uint32_t repeats;              /* plays but each arm's first */
+    uint64_t random;               /* generator */
+    int32_t purse_q10, price_q10;  /* saved up for the next audit, and its price, in costs of the champion */
+    int32_t audit;                 /* the arm to be audited; -1: none chosen yet */
+    uint32_t replaces;             /* a delta: arms that replace what they are merged into */
+    uint32_t is_delta;             /* made by elo_delta(): shares the rating scale of its base */
+    struct elo_queue {             /* matches of a rematch or an audition */
+        uint8_t length, given, done; /* slots; handed out by elo_pick(); a bit for each that was reported */
+        uint8_t patience;          /* reports it may still take */
+        uint8_t arm[8];
+        int32_t margin_q20[8];     /* how much cheaper than expected */
     } queue;
 };
 
