@@ -4,6 +4,9 @@
  *
  * Memory comes from a pool of mapped pages, never from malloc: this code runs inside malloc. The caller
  * serialises access to a document.
+ *
+ * Who does what: doc.c holds the document, json.c and json_nodes.c read JSON, doc_parse.c makes a document of
+ * it, doc_print.c makes text of a document, doc_merge.c adds two up, policy_file.c deals with files.
  */
 #ifndef HAK_POLICY_DOC_H
 #define HAK_POLICY_DOC_H
@@ -13,9 +16,15 @@
 #include "os/os.h"
 #include "policy/arms.h"
 
-enum { POLICY_VERSION = 1, POLICY_FILE_MAX_BYTES = 64 << 20 };
+enum {
+    POLICY_VERSION = 1,
+    POLICY_FILE_MAX_BYTES = 64 << 20,
+    POLICY_SITES_MAX = 1 << 16,           /* so that no file, however made, costs memory without bound */
+    POLICY_BANDS_MAX = 1 << 17,           /* of all sites together */
+    POLICY_PRICE_MAX_NS = 1000 * 1000 * 1000,
+};
 
-/* Prices of the kernel's primitives on this machine, ns: X(name, default, help). 0 is never valid. */
+/* Prices of the kernel's primitives on this machine, ns: X(name, help). 1 to POLICY_PRICE_MAX_NS. */
 #define CALIBRATION_FIELDS(X)                                                                      \
     X(base_fault, "fault of one base page, ns")                                                    \
     X(huge_fault, "fault of one huge page, ns")                                                    \
@@ -84,6 +93,7 @@ struct policy_doc {
     struct calibration calibration;  /* all zero: not calibrated */
     enum policy_goal goal;
     uint8_t default_arm[BAND_COUNT]; /* enum arm_id by band - BAND_FIRST; ARM_NONE: not given */
+    unsigned nr_bands;               /* of all sites */
     unsigned nr_sites, cap_sites;
     struct policy_site **site;       /* rising order of id */
     struct policy_pool *pool;
@@ -98,36 +108,62 @@ struct policy_error {
 struct policy_doc *policy_doc_new(void);
 void policy_doc_free(struct policy_doc *doc); /* NULL is allowed */
 
-/* The site of that id; `create` makes it when missing. NULL: not there, or + errno no memory. */
+/* Whether there is a calibration, and a machine. */
+bool policy_calibration_known(const struct calibration *c);
+bool policy_machine_known(const struct policy_machine *m);
+
+/* What the learner may play of a band: the arms that stand for themselves. */
+arm_set policy_band_playable(const struct policy_band *b);
+
+/* The sizes of a band for people, "2-4 MiB"; of a number outside BAND_FIRST..BAND_LAST "". */
+enum { POLICY_SIZE_BYTES = 32 };
+void policy_size_text(unsigned band, char text[POLICY_SIZE_BYTES]);
+
+/* The site of that id (not 0); `create` makes it when missing. NULL: not there, or when creating + errno:
+ * ENOMEM, ENOSPC (one of the limits above). A new band has no champion, its arms stand for themselves,
+ * and its table is elo_init()'s. */
 struct policy_site *policy_doc_site(struct policy_doc *doc, uint64_t id, bool create);
 struct policy_band *policy_site_band(struct policy_doc *doc, struct policy_site *site, unsigned band,
                                      bool create);
 
+/* For the reader, which orders the sites itself: adds `site` at the end. False + errno. */
+bool policy_doc_append(struct policy_doc *doc, struct policy_site *site);
+
 /*
  * JSON text to document. Everything is checked: syntax (strictly), shape, types, ranges, duplicate keys and
  * sites, numbers. NULL: refused, `error` says what, where and what was expected. Never half a document.
+ * errno: EBADMSG for what is wrong with the text, else ENOMEM. Before a band's table is played, the caller
+ * calls elo_set_playable().
  */
 struct policy_doc *policy_doc_parse(const char *text, size_t bytes, struct policy_error *error);
 
 /* Document to JSON text, for people too: two-space indentation, one arm a line. The text is in the
- * document's pool; its length in *bytes. NULL + errno. */
+ * document's pool, ends with a newline and a NUL; *bytes is its length without the NUL. NULL + errno. */
 const char *policy_doc_print(struct policy_doc *doc, size_t *bytes);
 
 /* Reads and parses a file of at most POLICY_FILE_MAX_BYTES. `missing_ok`: no such file is an empty document.
- * NULL: `error` starts with the path. */
+ * NULL + errno (EBADMSG: not a valid policy): `error` starts with the path. */
 struct policy_doc *policy_file_read(const char *path, bool missing_ok, struct policy_error *error);
 
-/* Replaces the file: temporary file beside it, write, fsync, rename, fsync of the directory. 0 or -errno. */
+/*
+ * Replaces the file: temporary file beside it, write, fsync, rename, fsync of the directory. The file keeps
+ * its permissions; of a symbolic link the target is replaced. 0 or -errno: then the file is as it was.
+ */
 int policy_file_write(const char *path, struct policy_doc *doc);
 
 /*
  * Under the lock file PATH.lock: reads what is there, adds `delta`, writes. A file that cannot be read as a
- * policy is kept as PATH.bad, never overwritten silently. 0 or -errno, `error` says which step.
+ * policy is kept as PATH.bad, never overwritten silently. 0: `error` is empty, or says what was kept where.
+ * -errno: the file is as it was, `error` says which step.
  */
 int policy_file_merge(const char *path, const struct policy_doc *delta, struct policy_error *error);
 
-/* Adds what `from` learned to `into` (elo_merge by site, band; sums add). Different goals: -EINVAL with
- * `error`, nothing changed, unless one has no sites. Machine and calibration of `into` stay unless unknown. */
+/*
+ * Adds what `from` learned to `into` (elo_merge by site, band; sums add). Different goals: -EINVAL with
+ * `error`, nothing changed, unless one has no sites. Machine and calibration of `into` stay unless unknown.
+ * The champion is the learner's; where nothing was played, the one that was given. -ENOMEM, -ENOSPC: what
+ * `into` knew is still there.
+ */
 int policy_doc_merge(struct policy_doc *into, const struct policy_doc *from, struct policy_error *error);
 
 #endif

@@ -1,0 +1,127 @@
+/*
+ * Two documents into one. What was learned adds up; what only describes (machine, prices, names) is taken
+ * where it was not known.
+ */
+#include "policy/doc.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Sums stay at the top when they get there: after centuries of nanoseconds. */
+static uint64_t sum(uint64_t a, uint64_t b)
+{
+    uint64_t s;
+    return __builtin_add_overflow(a, b, &s) ? UINT64_MAX : s;
+}
+
+static bool goals_agree(const struct policy_doc *into, const struct policy_doc *from)
+{
+    return into->goal == from->goal || into->nr_sites == 0 || from->nr_sites == 0;
+}
+
+/* Creates in `into` what it has not, so that adding up cannot fail half way. */
+static int make_room(struct policy_doc *into, const struct policy_doc *from)
+{
+    for (unsigned i = 0; i < from->nr_sites; i++) {
+        const struct policy_site *f = from->site[i];
+        struct policy_site *s = policy_doc_site(into, f->id, true);
+        if (s == NULL)
+            return -errno;
+        for (unsigned k = 0; k < f->nr_bands; k++)
+            if (policy_site_band(into, s, f->band[k]->band, true) == NULL)
+                return -errno;
+    }
+    return 0;
+}
+
+static void describe_site(struct policy_site *s, const struct policy_site *from)
+{
+    if (s->module[0] == '\0') {
+        memcpy(s->module, from->module, sizeof(s->module));
+        memcpy(s->build_id, from->build_id, sizeof(s->build_id));
+        s->offset = from->offset;
+    }
+    if (s->symbol[0] == '\0')
+        memcpy(s->symbol, from->symbol, sizeof(s->symbol));
+}
+
+static bool is_played(const struct policy_band *b)
+{
+    for (int i = 0; i < ARM_COUNT; i++)
+        if (b->elo.arm[i].plays != 0)
+            return true;
+    return false;
+}
+
+/* An arm that stands for itself on one of two machines stands for itself, once both have played. */
+static void merge_pools(struct policy_band *b, const struct policy_band *from)
+{
+    if (!is_played(b)) {
+        memcpy(b->played_as, from->played_as, sizeof(b->played_as));
+        return;
+    }
+    if (!is_played(from))
+        return;
+    for (int i = 0; i < ARM_COUNT; i++)
+        if (from->played_as[i] == i || b->played_as[i] == ARM_NONE)
+            b->played_as[i] = from->played_as[i];
+}
+
+static void merge_band(struct policy_band *b, const struct policy_band *from)
+{
+    merge_pools(b, from);
+    b->elo.playable = policy_band_playable(b);
+    elo_merge(&b->elo, &from->elo);
+    for (int i = 0; i < ARM_COUNT; i++)
+        b->cost_sum_ns[i] = sum(b->cost_sum_ns[i], from->cost_sum_ns[i]);
+#define X(name, help) b->seen.name = sum(b->seen.name, from->seen.name);
+    POLICY_SEEN_FIELDS(X)
+#undef X
+    int champion = elo_champion(&b->elo);
+    if (champion >= 0)
+        b->champion = (uint8_t)champion;
+    else if (b->champion == ARM_NONE)
+        b->champion = from->champion;
+}
+
+static void merge_sites(struct policy_doc *into, const struct policy_doc *from)
+{
+    for (unsigned i = 0; i < from->nr_sites; i++) {
+        const struct policy_site *f = from->site[i];
+        struct policy_site *s = policy_doc_site(into, f->id, false);
+        describe_site(s, f);
+        for (unsigned k = 0; k < f->nr_bands; k++)
+            merge_band(policy_site_band(into, s, f->band[k]->band, false), f->band[k]);
+    }
+}
+
+int policy_doc_merge(struct policy_doc *into, const struct policy_doc *from,
+                     struct policy_error *error)
+{
+    error->text[0] = '\0';
+    if (!goals_agree(into, from)) {
+        snprintf(
+            error->text, sizeof(error->text),
+            "learned for different goals: %s and %s; ratings of one say nothing about the other",
+            policy_goal_names[into->goal], policy_goal_names[from->goal]);
+        return -EINVAL;
+    }
+    if (into->nr_sites == 0 && from->nr_sites > 0)
+        into->goal = from->goal;
+    int status = make_room(into, from);
+    if (status != 0) {
+        snprintf(error->text, sizeof(error->text), "no %s for the sites of both",
+                 status == -ENOSPC ? "room" : "memory");
+        return status;
+    }
+    if (!policy_machine_known(&into->machine))
+        into->machine = from->machine;
+    if (!policy_calibration_known(&into->calibration))
+        into->calibration = from->calibration;
+    for (unsigned i = 0; i < BAND_COUNT; i++)
+        if (into->default_arm[i] == ARM_NONE)
+            into->default_arm[i] = from->default_arm[i];
+    merge_sites(into, from);
+    return 0;
+}
