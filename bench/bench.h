@@ -24,7 +24,6 @@
 enum {
     BENCH_KIB = 1024,
     BENCH_MIB = 1024 * 1024,
-    BENCH_ROUNDS_MAX = 200000,
     BENCH_PHASES_MAX = 8,
     BENCH_FIGURES_MAX = 8,
     BENCH_CURVE_MAX = 16,
@@ -62,8 +61,8 @@ struct bench_run {
     uint64_t random; /* state of the generator */
     bool quick;      /* a small version of the same work, for tests */
 
-    uint64_t *round_ns; /* BENCH_ROUNDS_MAX entries, resident before the run begins */
-    size_t rounds;
+    uint64_t *round_ns; /* the scenario's rounds_max entries, resident before the run begins */
+    size_t rounds, rounds_max;
 
     struct bench_phase phases[BENCH_PHASES_MAX];
     size_t phase_count;
@@ -79,7 +78,8 @@ struct bench_run {
 struct bench_scenario {
     const char *name;
     void (*run)(struct bench_run *run);
-    unsigned idle_ms; /* idle time after the work that belongs to the measured window */
+    size_t rounds_max; /* what it times at most */
+    unsigned idle_ms;  /* idle time after the work that belongs to the measured window */
     const char *help;
 };
 
@@ -146,7 +146,7 @@ static inline uint64_t bench_random_in(struct bench_run *run, uint64_t low, uint
 
 static inline void bench_round(struct bench_run *run, uint64_t since_ns)
 {
-    if (run->rounds < BENCH_ROUNDS_MAX)
+    if (run->rounds < run->rounds_max)
         run->round_ns[run->rounds++] = measure_now_ns() - since_ns;
 }
 

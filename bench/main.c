@@ -12,15 +12,15 @@
 #include <sys/mman.h>
 
 static const struct bench_scenario scenarios[] = {
-    {"json", scenario_json, 500, "64 KiB, 4000 rounds: allocate, touch every page, free"},
-    {"mir", scenario_mir, 500, "256 KiB, 1000 rounds: allocate, touch every page, free"},
-    {"vm", scenario_vm, 500, "2 MiB, 100 rounds: allocate, touch every page, free"},
-    {"mixed", scenario_mixed, 500, "64 KiB to 4 MiB from three places, lives of all lengths"},
-    {"sites", scenario_sites, 1000, "five places that want five treatments, in one process"},
-    {"burst", scenario_burst, 0, "64 x 256 KiB freed at once while another thread runs"},
-    {"grow", scenario_grow, 500, "realloc in steps of 1 MiB to 512 MiB"},
-    {"maps", scenario_maps, 500, "100,000 large blocks of random sizes, 300 of them live"},
-    {"sleepy", scenario_sleepy, 0, "frees 64 MiB and then only sleeps"},
+    {"json", scenario_json, 4000, 500, "64 KiB, 4000 rounds: allocate, touch every page, free"},
+    {"mir", scenario_mir, 1000, 500, "256 KiB, 1000 rounds: allocate, touch every page, free"},
+    {"vm", scenario_vm, 100, 500, "2 MiB, 100 rounds: allocate, touch every page, free"},
+    {"mixed", scenario_mixed, 3000, 500, "64 KiB to 4 MiB from three places, lives of all lengths"},
+    {"sites", scenario_sites, 2000, 1000, "five places that want five treatments, in one process"},
+    {"burst", scenario_burst, 640, 0, "64 x 256 KiB freed at once while another thread runs"},
+    {"grow", scenario_grow, 512, 500, "realloc in steps of 1 MiB to 512 MiB"},
+    {"maps", scenario_maps, 100000, 500, "100,000 large blocks of random sizes, 300 of them live"},
+    {"sleepy", scenario_sleepy, 16, 0, "frees 64 MiB and then only sleeps"},
 };
 enum { SCENARIOS = sizeof(scenarios) / sizeof(scenarios[0]) };
 
@@ -112,13 +112,14 @@ static bool parse_arguments(int argc, char **argv, struct arguments *out)
 static int run_once(const struct arguments *args, unsigned number, struct bench_run *run)
 {
     uint64_t *round_ns = run->round_ns;
+    size_t rounds_max = args->scenario->rounds_max;
     int status = measure_sampling_start();
 
     if (status != 0) {
         fprintf(stderr, "hakmem-bench: resident memory cannot be sampled: %s\n", strerror(-status));
         return status;
     }
-    *run = (struct bench_run){.round_ns = round_ns, .quick = args->quick};
+    *run = (struct bench_run){.round_ns = round_ns, .rounds_max = rounds_max, .quick = args->quick};
     run->random = args->seed + (uint64_t)(number - 1) * 0x100000001b3u;
     run->start.tlb_shootdowns = measure_tlb_shootdowns();
     measure_usage(&run->start);
@@ -147,8 +148,8 @@ int main(int argc, char **argv)
     if (!parse_arguments(argc, argv, &args))
         return 2;
 
-    run.round_ns = mmap(NULL, BENCH_ROUNDS_MAX * sizeof(*run.round_ns), PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    run.round_ns = mmap(NULL, args.scenario->rounds_max * sizeof(*run.round_ns),
+                        PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
     if (run.round_ns == MAP_FAILED) {
         fprintf(stderr, "hakmem-bench: no memory for the figures: %s\n", strerror(errno));
         return 1;
