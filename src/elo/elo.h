@@ -20,8 +20,8 @@ enum elo_state {
     ELO_NEW,      /* no episode yet */
     ELO_AUDITION, /* a prior is being tried out */
     ELO_LEARNING,
-    ELO_DECIDED,  /* no challenger promises more than the draw band; the champion is played */
-    ELO_REMATCH,  /* an alarm: is it the champion that got slower, or everything? */
+    ELO_DECIDED, /* no challenger promises more than the draw band; the champion is played */
+    ELO_REMATCH, /* an alarm: is it the champion that got slower, or everything? */
     ELO_STATE_COUNT,
 };
 extern const char *const elo_state_names[ELO_STATE_COUNT]; /* "new", "audition", ... */
@@ -88,21 +88,23 @@ struct elo_table {
 #undef X
     struct elo_arm arm[ELO_ARMS];
     /* What is not kept in files, and is made by elo_init() and elo_set_playable(). */
-    int32_t steady;                /* the arm elo_pick() plays without further ado; -1: it has to think */
-    int32_t champion;              /* as of the last look; -1: none */
-    int32_t score_q20[ELO_ARMS];   /* rating, prior and slow tail together */
-    int32_t width_q20[ELO_ARMS];   /* standard deviation of that */
-    uint32_t repeats;              /* plays but each arm's first */
-    uint64_t random;               /* generator */
-    int32_t purse_q10, price_q10;  /* saved up for the next audit, and its price, in costs of the champion */
-    int32_t audit;                 /* the arm to be audited; -1: none chosen yet */
-    uint32_t replaces;             /* a delta: arms that replace what they are merged into */
-    uint32_t is_delta;             /* made by elo_delta(): shares the rating scale of its base */
-    struct elo_queue {             /* matches of a rematch or an audition */
-        uint8_t length, given, done; /* slots; handed out by elo_pick(); a bit for each that was reported */
-        uint8_t patience;          /* reports it may still take */
+    int32_t steady;   /* the arm elo_pick() plays without further ado; -1: it has to think */
+    int32_t champion; /* as of the last look; -1: none */
+    int32_t score_q20[ELO_ARMS]; /* rating, prior and slow tail together */
+    int32_t width_q20[ELO_ARMS]; /* standard deviation of that */
+    uint32_t repeats;            /* plays but each arm's first */
+    uint64_t random;             /* generator */
+    int32_t purse_q10,
+        price_q10;     /* saved up for the next audit, and its price, in costs of the champion */
+    int32_t audit;     /* the arm to be audited; -1: none chosen yet */
+    uint32_t replaces; /* a delta: arms that replace what they are merged into */
+    uint32_t is_delta; /* made by elo_delta(): shares the rating scale of its base */
+    struct elo_queue { /* matches of a rematch or an audition */
+        uint8_t length, given,
+            done;         /* slots; handed out by elo_pick(); a bit for each that was reported */
+        uint8_t patience; /* reports it may still take */
         uint8_t arm[8];
-        int32_t margin_q20[8];     /* how much cheaper than expected */
+        int32_t margin_q20[8]; /* how much cheaper than expected */
     } queue;
 };
 
@@ -120,7 +122,8 @@ void elo_set_playable(struct elo_table *t, uint32_t playable, uint64_t seed);
 
 /* A prior: predicted log2 cost (Q10 of log2 ns) of every arm, and how far off it may be (standard deviation,
  * Q10 octaves). Only in state ELO_NEW or with fewer than 2 episodes. It will be auditioned. */
-void elo_set_prior(struct elo_table *t, const int32_t log2_cost_q10[ELO_ARMS], uint32_t deviation_q10);
+void elo_set_prior(struct elo_table *t, const int32_t log2_cost_q10[ELO_ARMS],
+                   uint32_t deviation_q10);
 
 /* The arm to play now: always one that is playable. ELO_DECIDED: the champion, no random number. */
 int elo_pick(struct elo_table *t);

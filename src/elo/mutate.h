@@ -7,12 +7,12 @@
 
 enum elo_mutation {
     MUTATE_NONE,
-    MUTATE_CONSTANT_K, /* every match moves a rating by the same share of its margin */
-    MUTATE_WIN_LOSS,   /* only the sign of the margin counts */
-    MUTATE_NO_HUBER,   /* an outlier moves a rating like any other match */
-    MUTATE_NO_TAIL,    /* stalls are not charged */
+    MUTATE_CONSTANT_K,  /* every match moves a rating by the same share of its margin */
+    MUTATE_WIN_LOSS,    /* only the sign of the margin counts */
+    MUTATE_NO_HUBER,    /* an outlier moves a rating like any other match */
+    MUTATE_NO_TAIL,     /* stalls are not charged */
     MUTATE_NO_AUDITION, /* a prior is believed */
-    MUTATE_NO_POOLING, /* arms that do the same thing are rated apart */
+    MUTATE_NO_POOLING,  /* arms that do the same thing are rated apart */
 };
 
 #ifndef ELO_MUTATE

@@ -15,7 +15,13 @@
 #include "elo/mutate.h"
 
 /* What is supposed of stalls before any is seen: half of one in 32 episodes, and nothing lost by it. */
-enum { TAIL_PRIOR_WATCHED = 32, TAIL_PRIOR_SLOW_Q8 = 128, TAIL_LEAST = 3, TAIL_SIGMAS = 3, TAIL_COUNTED = 32 };
+enum {
+    TAIL_PRIOR_WATCHED = 32,
+    TAIL_PRIOR_SLOW_Q8 = 128,
+    TAIL_LEAST = 3,
+    TAIL_SIGMAS = 3,
+    TAIL_COUNTED = 32
+};
 
 uint32_t rating_noise_q24(const struct elo_table *t)
 {
@@ -95,7 +101,7 @@ void rating_refresh(struct elo_table *t, int i)
     uint32_t most = fixed_deviation_q20(t->prior_var_q24);
 
     t->score_q20[i] = clamp_log_q20((int64_t)r.mean_q20 - handicap_q20(t, i));
-        if (least > most)
+    if (least > most)
         least = most;
     t->width_q20[i] = (int32_t)(width > least ? width : least);
 }
@@ -127,8 +133,9 @@ int rating_best(const struct elo_table *t)
 }
 
 /* z such that a standard normal is expected to exceed z by 2^-k, Q10 (0 where z would be negative). */
-static const uint16_t expected_excess_q10[18] = {0,    0,    353,  796,  1174, 1507, 1806, 2080, 2333,
-                                                 2569, 2790, 3000, 3200, 3390, 3573, 3748, 3918, 3918};
+static const uint16_t expected_excess_q10[18] = {0,    0,    353,  796,  1174, 1507,
+                                                 1806, 2080, 2333, 2569, 2790, 3000,
+                                                 3200, 3390, 3573, 3748, 3918, 3918};
 
 /*
  * E[(challenger - champion)+] > band, without an integral: with s the deviation of the difference, that is

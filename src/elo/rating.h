@@ -8,10 +8,11 @@
 #include "elo/elo.h"
 
 enum {
-    RATING_PRIOR_VAR_Q24 = 12247368, /* 0.73 octaves squared: what a flat start supposes of the arms */
-    RATING_NOISE_VAR_Q24 = 1677722,  /* 0.1: the noise supposed before any was seen */
-    RATING_NOISE_LEAST_Q24 = 1678,   /* 1e-4: no cost is measured better than to 0.7 % */
-    RATING_BAND_Q20 = 3022,          /* 0.2 %: the draw band; less is not worth looking for */
+    RATING_PRIOR_VAR_Q24 =
+        12247368, /* 0.73 octaves squared: what a flat start supposes of the arms */
+    RATING_NOISE_VAR_Q24 = 1677722, /* 0.1: the noise supposed before any was seen */
+    RATING_NOISE_LEAST_Q24 = 1678,  /* 1e-4: no cost is measured better than to 0.7 % */
+    RATING_BAND_Q20 = 3022,         /* 0.2 %: the draw band; less is not worth looking for */
 };
 
 /* The rating of arm i, evidence and prior weighed together, and its variance. */

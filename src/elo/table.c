@@ -196,7 +196,8 @@ static void decide_again(struct elo_table *t, bool was_decided)
     look.playable = t->playable ? t->playable : (1u << ELO_ARMS) - 1;
     for (int i = 0; t->playable == 0 && i < ELO_ARMS; i++)
         if (t->arm[i].plays == 0)
-            look.playable &= ~(1u << i); /* which arms there are is not known; these were never played */
+            look.playable &=
+                ~(1u << i); /* which arms there are is not known; these were never played */
     rating_refresh_all(&look);
     int champion = rating_best(&look);
     uint32_t band = was_decided ? 10 * RATING_BAND_Q20 : RATING_BAND_Q20;
