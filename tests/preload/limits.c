@@ -1,0 +1,55 @@
+/*
+ * limits [as|data MIB]: under a limit (set here, or before the start) memory runs out with NULL and ENOMEM,
+ * a good part of the limit can be had, what was had is whole, and after all is freed it can be had again.
+ */
+#include "check.h"
+
+#include <sys/resource.h>
+
+enum { BLOCKS = 4096, BLOCK_BYTES = 1 << 20, LEAST_MIB = 96 };
+
+static unsigned char *blocks[BLOCKS];
+
+static int take_all(void)
+{
+    int n = 0;
+    while (n < BLOCKS) {
+        errno = 0;
+        blocks[n] = malloc(BLOCK_BYTES);
+        if (blocks[n] == NULL)
+            break;
+        fill(blocks[n], BLOCK_BYTES, (uint64_t)n);
+        n++;
+    }
+    CHECK(n < BLOCKS && errno == ENOMEM);
+    CHECK(n >= LEAST_MIB);
+    return n;
+}
+
+static void give_all(int n)
+{
+    for (int i = 0; i < n; i++) {
+        CHECK(holds(blocks[i], BLOCK_BYTES, BLOCK_BYTES, (uint64_t)i));
+        free(blocks[i]);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    check_allocator();
+    if (argc == 3) {
+        struct rlimit limit = {strtoul(argv[2], NULL, 10) << 20, strtoul(argv[2], NULL, 10) << 20};
+        CHECK(setrlimit(strcmp(argv[1], "as") == 0 ? RLIMIT_AS : RLIMIT_DATA, &limit) == 0);
+    }
+    for (int round = 0; round < 3; round++)
+        give_all(take_all());
+    /* One of half the limit, where the small ones were. */
+    unsigned char *p = malloc((size_t)LEAST_MIB << 20);
+    CHECK(p != NULL);
+    fill(p, (size_t)LEAST_MIB << 20, 1);
+    p = realloc(p, (size_t)(LEAST_MIB + 8) << 20);
+    CHECK(p != NULL && holds(p, (size_t)LEAST_MIB << 20, (size_t)LEAST_MIB << 20, 1));
+    free(p);
+    puts("limits are met with ENOMEM");
+    return 0;
+}
