@@ -278,7 +278,10 @@ static int measure_all(struct compare *c)
         if (c->variants[i].samples == NULL)
             return tool_failed("compare", "not enough memory");
     }
-    snprintf(c->directory, sizeof(c->directory), "/tmp/hakmem-compare-XXXXXX");
+    const char *temporary = getenv("TMPDIR");
+    if (temporary == NULL || temporary[0] != '/' || strlen(temporary) > sizeof(c->directory) / 2)
+        temporary = "/tmp";
+    snprintf(c->directory, sizeof(c->directory), "%s/hakmem-compare-XXXXXX", temporary);
     if (mkdtemp(c->directory) == NULL)
         return tool_failed("compare", "%s: %s", c->directory, strerror(errno));
     bool go_on = true;

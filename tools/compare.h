@@ -1,6 +1,6 @@
 /*
- * hakmem compare, its three parts: compare.c says what is run and in which order, compare_run.c
- * runs a program once and measures it, compare_report.c prints.
+ * hakmem compare: compare.c says what is run and in which order, compare_run.c runs a program once
+ * and measures it, compare_read.c reads files, compare_report.c prints.
  */
 #ifndef HAK_TOOLS_COMPARE_H
 #define HAK_TOOLS_COMPARE_H
@@ -65,6 +65,22 @@ struct compare {
  */
 bool compare_run_once(struct compare *compare, struct compare_variant *variant,
                       struct compare_sample *sample, int *status);
+
+/* The whole of what a descriptor or a file holds, with a NUL after it; to be freed. NULL + errno. */
+char *compare_read_fd(int fd);
+char *compare_read_file(const char *path);
+
+/* The machine's TLB shootdowns so far; NAN where the kernel does not count them. */
+double compare_tlb_shootdowns(void);
+
+/* The number after "name": in a JSON text of ours; NAN: there is none. */
+double compare_json_number(const char *text, const char *name);
+
+/* The string after "name":, up to its closing quote; "" when there is none. */
+void compare_json_word(const char *text, const char *name, char *out, size_t cap);
+
+/* The median of a number over hakmem-bench's lines: it may have been asked for several runs. */
+double compare_json_median(const char *text, const char *name);
 
 /* The table or the JSON lines, and the verdict on the variant called "learned" where there is one. */
 void compare_report_text(const struct compare *compare);

@@ -58,65 +58,11 @@ static double now_ns(void)
     return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
 }
 
-/* The whole of what a descriptor or a file holds, with a NUL after it; NULL + errno. */
-static char *read_fd(int fd)
-{
-    size_t used = 0, room = 1 << 16;
-    char *text = malloc(room);
-
-    while (text != NULL) {
-        ssize_t n = read(fd, text + used, room - used - 1);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            break;
-        used += (size_t)n;
-        if (used + 1 < room)
-            continue;
-        char *more = realloc(text, room *= 2);
-        if (more == NULL)
-            free(text);
-        text = more;
-    }
-    if (text != NULL)
-        text[used] = '\0';
-    return text;
-}
-
-static char *read_file(const char *path)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return NULL;
-    char *text = read_fd(fd);
-    close(fd);
-    return text;
-}
-
 static char *read_proc(pid_t pid, const char *name)
 {
     char path[64];
     snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
-    return read_file(path);
-}
-
-/* The machine's TLB shootdowns so far; NAN where the kernel does not count them. */
-static double tlb_shootdowns(void)
-{
-    char *text = read_file("/proc/interrupts");
-    char *at = text == NULL ? NULL : strstr(text, "TLB:");
-    double sum = at == NULL ? NAN : 0;
-
-    for (at = at == NULL ? NULL : at + strlen("TLB:"); at != NULL;) {
-        char *end;
-        long long n = strtoll(at, &end, 10);
-        if (end == at)
-            break;
-        sum += (double)n;
-        at = end;
-    }
-    free(text);
-    return sum;
+    return compare_read_file(path);
 }
 
 HAK_PRINTF(2, 3) static bool fail(struct compare_variant *variant, const char *format, ...)
@@ -331,58 +277,6 @@ static bool start(const struct compare *c, const struct compare_variant *v, stru
     return true;
 }
 
-/* The number after "name": in a JSON text of ours; NAN: there is none. */
-static double json_number(const char *text, const char *name)
-{
-    char key[64];
-    char *end;
-
-    snprintf(key, sizeof(key), "\"%s\":", name);
-    const char *at = strstr(text, key);
-    if (at == NULL)
-        return NAN;
-    double value = strtod(at + strlen(key), &end);
-    return end == at + strlen(key) ? NAN : value;
-}
-
-static void json_word(const char *text, const char *name, char *out, size_t cap)
-{
-    char key[64];
-
-    snprintf(key, sizeof(key), "\"%s\":\"", name);
-    const char *at = strstr(text, key);
-    out[0] = '\0';
-    if (at != NULL)
-        snprintf(out, cap, "%.*s", (int)strcspn(at + strlen(key), "\""), at + strlen(key));
-}
-
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-/* The median of a number over hakmem-bench's lines: it may have been asked for several runs. */
-static double median_of_lines(const char *text, const char *name)
-{
-    double values[1000];
-    size_t n = 0;
-
-    for (const char *line = text; *line != '\0' && n < ARRAY_SIZE(values);) {
-        size_t length = strcspn(line, "\n");
-        char *one = strndup(line, length);
-        if (one == NULL)
-            break;
-        double value = json_number(one, name);
-        if (!isnan(value))
-            values[n++] = value;
-        free(one);
-        line += length + (line[length] == '\n');
-    }
-    qsort(values, n, sizeof(values[0]), by_value);
-    return n == 0 ? NAN : (values[(n - 1) / 2] + values[n / 2]) / 2;
-}
-
 /* hakmem-bench found out itself which allocator it calls; it has to be the variant's. */
 static bool take_bench_output(struct compare *c, struct compare_variant *v,
                               const struct child *child, struct compare_sample *out)
@@ -390,14 +284,14 @@ static bool take_bench_output(struct compare *c, struct compare_variant *v,
     char allocator[80] = "", module[1024] = "";
 
     lseek(child->output, 0, SEEK_SET);
-    char *text = read_fd(child->output);
+    char *text = compare_read_fd(child->output);
     if (text == NULL)
         return fail(v, "not enough memory");
-    json_word(text, "scenario", c->scenario, sizeof(c->scenario));
-    json_word(text, "allocator", allocator, sizeof(allocator));
-    json_word(text, "module", module, sizeof(module));
-    out->value[COMPARE_LATENCY_US] = median_of_lines(text, "latency_mean_ns") / 1e3;
-    out->value[COMPARE_FAULTS] = median_of_lines(text, "minor_faults");
+    compare_json_word(text, "scenario", c->scenario, sizeof(c->scenario));
+    compare_json_word(text, "allocator", allocator, sizeof(allocator));
+    compare_json_word(text, "module", module, sizeof(module));
+    out->value[COMPARE_LATENCY_US] = compare_json_median(text, "latency_mean_ns") / 1e3;
+    out->value[COMPARE_FAULTS] = compare_json_median(text, "minor_faults");
     free(text);
 
     bool right = true; /* the system's malloc is what is there when nothing is preloaded */
@@ -428,11 +322,11 @@ static void take_statistics(const struct compare *c, struct compare_sample *out)
         if (entry->d_name[0] == '.')
             continue;
         snprintf(path, sizeof(path), "%s/%s", c->directory, entry->d_name);
-        char *text = read_file(path);
-        if (text != NULL && !isnan(json_number(text, "cache_hits"))) {
-            hits += json_number(text, "cache_hits");
-            misses += json_number(text, "cache_misses");
-            flushes += json_number(text, "batch_flushes");
+        char *text = compare_read_file(path);
+        if (text != NULL && !isnan(compare_json_number(text, "cache_hits"))) {
+            hits += compare_json_number(text, "cache_hits");
+            misses += compare_json_number(text, "cache_misses");
+            flushes += compare_json_number(text, "batch_flushes");
             files++;
         }
         free(text);
@@ -516,12 +410,12 @@ bool compare_run_once(struct compare *c, struct compare_variant *v, struct compa
     sigaddset(&changes, SIGCHLD);
     sigaction(SIGCHLD, &otherwise, &child_action);
     sigprocmask(SIG_BLOCK, &changes, &mask);
-    double before = tlb_shootdowns();
+    double before = compare_tlb_shootdowns();
     *status = TOOL_NO;
     if (start(c, v, &child, &mask)) {
         watch(c, v, &child);
         fill(&child, out);
-        out->value[COMPARE_SHOOTDOWNS] = tlb_shootdowns() - before;
+        out->value[COMPARE_SHOOTDOWNS] = compare_tlb_shootdowns() - before;
         good = judge(v, &child, status);
         if (good && c->is_bench)
             good = take_bench_output(c, v, &child, out);
