@@ -109,8 +109,7 @@ static _Noreturn void become(const struct launch *what, const struct signals *si
     give_signals_back(signals);
     if (replace_fd(what->stdin_fd, STDIN_FILENO) == 0 &&
         replace_fd(what->stdout_fd, STDOUT_FILENO) == 0 &&
-        replace_fd(what->stderr_fd, STDERR_FILENO) == 0 &&
-        set_environment(what, handshake_fd) == 0)
+        replace_fd(what->stderr_fd, STDERR_FILENO) == 0 && set_environment(what, handshake_fd) == 0)
         execvp(what->argv[0], what->argv);
     int why = errno;
     ssize_t written = write(tell, &why, sizeof(why));
@@ -157,17 +156,29 @@ static int start(const struct launch *what, const struct signals *signals, struc
     return child->pid < 0 ? -why : 0;
 }
 
-/* The status a shell gives. */
-static int wait_for(pid_t pid, const struct signals *signals)
+static bool asks_to_end(int number)
 {
+    return number == SIGHUP || number == SIGINT || number == SIGQUIT || number == SIGTERM;
+}
+
+/* The status a shell gives. *asked: the last signal that asked us to end meanwhile. */
+static int wait_for(pid_t pid, const struct signals *signals, int *asked)
+{
+    bool ended = false;
+    int status = 0;
+
     for (;;) {
         siginfo_t info;
-        int status;
 
-        if (waitpid(pid, &status, WNOHANG) == pid)
+        ended = ended || waitpid(pid, &status, WNOHANG) == pid;
+        /* Once it has ended, only what is pending is taken, lest it end us when it is unblocked. */
+        int number = ended ? sigtimedwait(&signals->taken, &info, &(struct timespec){0})
+                           : sigwaitinfo(&signals->taken, &info);
+        if (asks_to_end(number))
+            *asked = number;
+        if (ended && number < 0)
             return WIFSIGNALED(status) ? TOOL_SIGNAL + WTERMSIG(status) : WEXITSTATUS(status);
-        int number = sigwaitinfo(&signals->taken, &info);
-        if (number > 0 && number != SIGCHLD && info.si_code != SI_KERNEL)
+        if (!ended && number > 0 && number != SIGCHLD && info.si_code != SI_KERNEL)
             kill(pid, number);
     }
 }
@@ -220,7 +231,8 @@ struct launch_result launch(const struct launch *what)
     struct signals signals;
     char reason[1024];
 
-    if (launch_cannot_preload(what->argv[0], what->library, reason, sizeof(reason))) {
+    if (!what->quiet &&
+        launch_cannot_preload(what->argv[0], what->library, reason, sizeof(reason))) {
         tool_say(what->command, "the library will have no effect: %s", reason);
         result.explained = true;
     }
@@ -231,7 +243,7 @@ struct launch_result launch(const struct launch *what)
         result.status = tool_failed(what->command, "cannot start a process: %s", strerror(-failed));
         return result;
     }
-    result.status = wait_for(child.pid, &signals);
+    result.status = wait_for(child.pid, &signals, &result.signal);
     give_signals_back(&signals);
     result.started = child.exec_errno == 0;
     if (result.started)
@@ -244,7 +256,7 @@ struct launch_result launch(const struct launch *what)
 
 void launch_explain(const struct launch *what, const struct launch_result *result)
 {
-    if (!result->started || result->explained || result->effect == LAUNCH_EFFECTIVE)
+    if (what->quiet || !result->started || result->explained || result->effect == LAUNCH_EFFECTIVE)
         return;
     if (result->effect == LAUNCH_INDIRECT)
         tool_say(what->command, "the library took no effect in %s, only in what it started",

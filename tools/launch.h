@@ -15,10 +15,12 @@ struct launch_variable {
 
 /* What the program gets beside our own surroundings. */
 struct launch {
-    const char *command;  /* whose lines on stderr these are */
-    const char *library;  /* tool_library_needed() */
-    char **argv;          /* program and arguments, NULL after them */
-    struct launch_variable variable[LAUNCH_VARIABLES_MAX]; /* set in its environment; the first without a name ends them */
+    const char *command; /* whose lines on stderr these are */
+    const char *library; /* tool_library_needed() */
+    char **argv;         /* program and arguments, NULL after them */
+    struct launch_variable variable
+        [LAUNCH_VARIABLES_MAX]; /* set in its environment; the first without a name ends them */
+    bool quiet;                 /* nothing is said of the library's effect */
     int stdin_fd, stdout_fd, stderr_fd; /* to be used in place of ours; -1: ours */
 };
 
@@ -29,10 +31,11 @@ enum launch_effect {
 };
 
 struct launch_result {
-    int status;                 /* as a shell gives it: 128 + n after signal n; 125 to 127 as TOOL_... */
-    bool started;               /* the program ran; else why not has been said */
+    int status;   /* as a shell gives it: 128 + n after signal n; 125 to 127 as TOOL_... */
+    bool started; /* the program ran; else why not has been said */
+    int signal;   /* the last that asked us to end meanwhile (HUP, INT, QUIT, TERM); 0: none */
     enum launch_effect effect;
-    bool explained;             /* that it is not effective, and why, has been said already */
+    bool explained; /* that it is not effective, and why, has been said already */
 };
 
 /* The environment variable of an option ("mode"), with that value. */

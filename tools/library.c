@@ -72,7 +72,8 @@ const char *tool_library_needed(const char *command)
                     "no %s in the build tree of this executable nor in %s/%s: build it, "
                     "or set HAKMEM_LIBRARY to its path",
                     LIBRARY_NAME, HAK_PREFIX, HAK_LIBDIR);
-    else if (strpbrk(path, " :") != NULL) { /* the separators of LD_PRELOAD; they cannot be escaped */
+    else if (strpbrk(path, " :") !=
+             NULL) { /* the separators of LD_PRELOAD; they cannot be escaped */
         tool_failed(command, "%s: the loader cannot preload a path with a space or a colon in it",
                     path);
         path = NULL;

@@ -13,22 +13,31 @@
 const struct command commands[] = {
     {"run", cmd_run, "[--policy FILE] [--mode MODE] [--] PROGRAM [ARGUMENT...]",
      "run a program under the library",
-     "Says so on stderr when the library did not take effect (a static or set-id program, another\n"
-     "architecture). Ends with the program's exit status, or 128 + the signal that ended it.\n"},
+     "Says so on stderr when the library did not take effect (a static or set-id program,\n"
+     "another architecture). Ends with the program's exit status, or 128 + the signal that\n"
+     "ended it.\n"},
     {"learn", cmd_learn, "-o FILE [--runs N] [--goal GOAL] [--] PROGRAM [ARGUMENT...]",
      "run a program until its policy is learned",
-     "Runs it up to 20 times, or until every hot site (1 % of the total cost and more) is decided; with\n"
-     "--runs exactly N times. A policy that is already in FILE is gone on with. The program's output is\n"
-     "shown of the first run; everything learn says is on stderr. A run that fails ends the learning.\n"},
+     "Runs it until every hot size band of a site (1 % of the total cost and more) is decided,\n"
+     "at most 20 times; with --runs exactly N times. A policy that is already in FILE is gone\n"
+     "on with. The program's output is shown of the first run; all that learn says is on\n"
+     "stderr. A run that fails ends the learning, and its status is learn's.\n"},
     {"inspect", cmd_inspect, "FILE [--site SITE] [--json]",
-     "show a policy: its sites by cost, or one site and why its champion leads", NULL},
+     "show a policy: its sites by cost, or one site and why its champion leads",
+     "The rating is in Elo points, +- its deviation: an arm 400 points above another is the\n"
+     "cheaper one in ten of eleven episodes. \"to best\" is the expected cost over the\n"
+     "champion's, from the ratings, in which what was dearer or cheaper for all arms at once\n"
+     "has cancelled out; the mean cost is as it was measured.\n"},
     {"check", cmd_check, "FILE", "whether a policy file is valid",
-     "Prints one line. Exit status 0: it would be loaded; 1: it would be refused, and the line says why.\n"},
-    {"merge", cmd_merge, "FILE FILE... -o FILE", "merge what several policies learned into one",
-     "The result is written only when every policy could be read, and replaces the output as a whole.\n"},
-    {"compare", cmd_compare, "--help",
-     "measure a program under several allocators, interleaved", NULL},
-    {"options", cmd_options, "[--markdown]", "list the environment variables the library reads", NULL},
+     "Prints one line. Exit status 0: it would be loaded; 1: it would be refused, and the\n"
+     "line says why.\n"},
+    {"merge", cmd_merge, "FILE... -o FILE", "merge what several policies learned into one",
+     "The result is written only when every policy could be read, and replaces the output as\n"
+     "a whole.\n"},
+    {"compare", cmd_compare, "--help", "measure a program under several allocators, interleaved",
+     NULL},
+    {"options", cmd_options, "[--markdown]", "list the environment variables the library reads",
+     NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

@@ -40,7 +40,8 @@ static int write_sum(const char *path, struct policy_doc *sum, int files)
 
     if (failed != 0)
         return tool_failed("merge", "%s: %s", path, strerror(-failed));
-    printf("%s: %u site%s from %d files\n", path, sum->nr_sites, sum->nr_sites == 1 ? "" : "s", files);
+    printf("%s: %u site%s from %d files\n", path, sum->nr_sites, sum->nr_sites == 1 ? "" : "s",
+           files);
     return TOOL_OK;
 }
 

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-
 const struct option_row *option_named(const char *field)
 {
     const struct option_row *row = option_rows;
@@ -70,10 +69,13 @@ static void print_markdown(void)
 {
     puts("# Options\n\n"
          "hakmem reads these environment variables once, when a program starts. There is no other\n"
-         "configuration but the policy file. Under a set-user-ID program (AT_SECURE) all of them are\n"
-         "ignored. A value that is not in its range is named in one line on stderr, and the default is\n"
+         "configuration but the policy file. Under a set-user-ID program (AT_SECURE) all of them "
+         "are\n"
+         "ignored. A value that is not in its range is named in one line on stderr, and the "
+         "default is\n"
          "used.\n\n"
-         "This page is the output of `hakmem options --markdown`; a test fails when it is stale. The\n"
+         "This page is the output of `hakmem options --markdown`; a test fails when it is stale. "
+         "The\n"
          "table itself is `src/config/options.h`.\n\n"
          "| name | type | default | range | what it does |\n"
          "|---|---|---|---|---|");
@@ -82,7 +84,8 @@ static void print_markdown(void)
         printf("| `%s` | %s | %s | %s | %s |\n", option_rows[i].environment, d.kind, d.otherwise,
                d.range, option_rows[i].help);
     }
-    puts("\nThe `hakmem` command reads one more: `HAKMEM_LIBRARY`, the path of the `libhakmem.so` that it\n"
+    puts("\nThe `hakmem` command reads one more: `HAKMEM_LIBRARY`, the path of the `libhakmem.so` "
+         "that it\n"
          "runs programs under, in place of the one it finds beside itself.");
 }
 

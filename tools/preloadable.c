@@ -132,12 +132,14 @@ static bool script_interpreter(const char *path, char out[PATH_MAX])
     return snprintf(out, PATH_MAX, "%.*s", (int)length, name) < PATH_MAX;
 }
 
-static bool cannot_preload_into(const char *path, const char *library, char *reason, size_t capacity)
+static bool cannot_preload_into(const char *path, const char *library, char *reason,
+                                size_t capacity)
 {
     struct elf_head program, ours;
 
     if (gains_privileges(path)) {
-        snprintf(reason, capacity, "%s changes its user, group or capabilities when it starts", path);
+        snprintf(reason, capacity, "%s changes its user, group or capabilities when it starts",
+                 path);
         return true;
     }
     if (!read_elf_of(path, &program) || !read_elf_of(library, &ours))

@@ -28,8 +28,12 @@ int cmd_run(int argc, char **argv)
     if (mode != NULL && args_choice("run", "--mode", mode, option_named("mode")->words) < 0)
         return TOOL_USAGE;
 
-    struct launch what = {.command = "run", .library = tool_library_needed("run"),
-                          .argv = operands.word, .stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1};
+    struct launch what = {.command = "run",
+                          .library = tool_library_needed("run"),
+                          .argv = operands.word,
+                          .stdin_fd = -1,
+                          .stdout_fd = -1,
+                          .stderr_fd = -1};
     if (what.library == NULL)
         return TOOL_FAILED;
     char *path = policy != NULL ? launch_path(policy) : NULL;

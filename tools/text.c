@@ -53,6 +53,10 @@ struct text text_percent(double share)
     double percent = 100 * share;
 
     /* Nearly all is not all, and nearly nothing not nothing. */
+    if (percent > 0 && percent < 0.05) {
+        snprintf(out.s, sizeof(out.s), "<0.1 %%");
+        return out;
+    }
     int places = percent < 10 && percent > 0 ? 1 : percent > 99 && percent < 99.95 ? 1 : 0;
     snprintf(out.s, sizeof(out.s), "%.*f %%", places, percent);
     return out;
