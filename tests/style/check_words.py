@@ -27,7 +27,7 @@ def check(tree):
                 complaints.append(f"{where}: a tab")
     for path, text in sorted(c_files(tree).items()):
         for number, line in enumerate(text.split("\n"), 1):
-            if "TODO" in line or "FIXME" in line or "XXX" in line:
+            if re.search(r"\b(TODO|FIXME|XXX)\b", line):
                 complaints.append(f"{path}:{number}: an unfinished thing: {line.strip()[:80]}")
     return complaints
 
