@@ -32,10 +32,17 @@
 enum {
     FREEZE_EVERY = 8,             /* episodes between freeze tests */
     PRIOR_SUREST_Q10 = 51,        /* no prior is surer than 0.05 octaves */
-    AUDIT_SHARE_Q10 = 16,         /* 1/64 of what the champion costs goes to audits */
+    AUDIT_SHARE_Q10 = 8,         /* 1/128 of what the champion costs goes to audits */
     AUDIT_LEAST_Q10 = 128,        /* even an equal arm is audited only so often */
     AUDIT_DEAREST_Q20 = 10 << 20, /* an arm is not held to be worse than 1024 times */
     SURPRISE_Q10 = 4096, /* outliers are dearer, never cheaper: 4 sigma cheaper is a change */
+#ifndef PW
+#define PW 4
+#define PL (1<<20)
+#define FPV 2
+#define FN 32768
+#endif
+ PRIOR_WEIGHT=PW,PRIOR_LEAST=PL,FIRSTPV=FPV,FIRSTN=FN,
     ALL_ARMS = (1 << ELO_ARMS) - 1,
 };
 const char *const elo_state_names[ELO_STATE_COUNT] = {"new", "audition", "learning", "decided",
@@ -204,7 +211,9 @@ static void save_for_audit(struct elo_table *t)
 static void first_report(struct elo_table *t, int arm, int32_t x_q20)
 {
     t->par_q20 = clamp_par_q20((int64_t)x_q20 + rating_of(t, arm).mean_q20);
-    t->par_var_q24 = clamp_var_q24(3 * (int64_t)rating_noise_q24(t));
+    t->par_var_q24 = clamp_var_q24(FIRSTPV * (int64_t)rating_noise_q24(t));
+    t->arm[arm].rating_q20 = rating_of(t, arm).mean_q20;
+    t->arm[arm].matches_q16 = FIRSTN;
     rating_refresh(t, arm);
     t->champion = is_playable(t, arm) ? arm : -1;
     if (t->state == ELO_AUDITION)
@@ -257,6 +266,25 @@ static void report_decided(struct elo_table *t, int arm, const struct match *m)
     save_for_audit(t);
 }
 
+/*
+ * An arm's first match also says something of the arms that were not played yet: where their middle is, and
+ * how far apart arms are at this site.
+ */
+static void learn_prior(struct elo_table *t, const struct match *m)
+{
+    int64_t seen = 0, off = m->off_q20;
+
+    for (int i = 0; i < ELO_ARMS; i++)
+        seen += t->arm[i].plays > 0;
+    for (int i = 0; i < ELO_ARMS; i++)
+        t->arm[i].prior_q20 = clamp_log_q20(t->arm[i].prior_q20 + off / seen);
+    off = off > 8 << 20 ? 8 << 20 : off < -(8 << 20) ? -(8 << 20) : off;
+    int64_t square_q24 = (off * off) >> 16;
+    int64_t var = t->prior_var_q24 + (square_q24 - m->spread_q24) / (PRIOR_WEIGHT + seen);
+    t->prior_var_q24 = clamp_var_q24(var < PRIOR_LEAST ? PRIOR_LEAST : var);
+    rating_refresh_all(t);
+}
+
 void elo_report(struct elo_table *t, int arm, uint64_t cost_ns)
 {
     if (arm < 0 || arm >= ELO_ARMS)
@@ -283,6 +311,8 @@ void elo_report(struct elo_table *t, int arm, uint64_t cost_ns)
         a->matches_q16 = 1 << 16;
     }
     rating_refresh(t, arm);
+    if (first_of_arm)
+        learn_prior(t, &m);
     if (t->state == ELO_DECIDED) {
         report_decided(t, arm, &m);
         return;

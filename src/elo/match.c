@@ -88,6 +88,8 @@ struct match match_play(struct elo_table *t, int arm, int32_t x_q20)
     }
     int64_t z = margin * 1024 / sd;
     m.z_q10 = (int32_t)(z > 1 << 20 ? 1 << 20 : z < -(1 << 20) ? -(1 << 20) : z);
+    m.off_q20 = margin;
+    m.spread_q24 = (uint32_t)spread;
     m.stalled = watch_tail(a, margin, m.z_q10);
 
     int64_t size = m.z_q10 < 0 ? -(int64_t)m.z_q10 : m.z_q10;

@@ -10,7 +10,9 @@
 enum { MATCH_HUBER_Q10 = 2560 }; /* 2.5 standard deviations; beyond, a match counts as noisier */
 
 struct match {
-    int32_t z_q10; /* margin less expected margin, in standard deviations */
+    int32_t z_q10;       /* margin less expected margin, in standard deviations */
+    int64_t off_q20;     /* the same in octaves */
+    uint32_t spread_q24; /* its variance, as expected */
     bool stalled;
 };
 
