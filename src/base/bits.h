@@ -46,4 +46,16 @@ static inline unsigned band_of(size_t size)
     return band > BAND_LAST ? BAND_LAST : band;
 }
 
+enum { GRANULE_CLASSES = 112 }; /* enough for 2^28 granules, 16 TiB */
+
+/* Size class of a span: four to a doubling, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, ... granules. */
+static inline unsigned granule_class(uint64_t granules)
+{
+    if (granules < 4)
+        return (unsigned)granules;
+    unsigned octave = log2_floor(granules);
+    unsigned class = octave * 4 - 4 + (unsigned)((granules >> (octave - 2)) & 3);
+    return class < GRANULE_CLASSES ? class : GRANULE_CLASSES - 1;
+}
+
 #endif

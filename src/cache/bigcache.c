@@ -8,15 +8,9 @@ enum {
     CLASSES_NEAR = 3, /* own class and the next two: at most 1.75 times what is needed */
 };
 
-/* Four classes to a doubling of the granules: 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, ... */
 static unsigned size_class(size_t bytes)
 {
-    uint64_t granules = bytes >> GRANULE_SHIFT;
-    if (granules < 4)
-        return (unsigned)granules;
-    unsigned octave = log2_floor(granules);
-    unsigned class = octave * 4 - 4 + ((granules >> (octave - 2)) & 3);
-    return class < BIGCACHE_CLASSES ? class : BIGCACHE_CLASSES - 1;
+    return granule_class(bytes >> GRANULE_SHIFT);
 }
 
 void bigcache_init(struct bigcache *c, const struct bigcache_options *options)
@@ -24,7 +18,7 @@ void bigcache_init(struct bigcache *c, const struct bigcache_options *options)
     *c = (struct bigcache){.options = *options};
     for (unsigned zone = 0; zone < BIGCACHE_ZONES; zone++) {
         list_init(&c->lru[zone]);
-        for (unsigned i = 0; i < BIGCACHE_CLASSES; i++)
+        for (unsigned i = 0; i < GRANULE_CLASSES; i++)
             list_init(&c->bucket[zone][i]);
     }
 }
@@ -133,16 +127,16 @@ static struct cache_entry *search_idle(struct list *head, size_t bytes, size_t a
     return NULL;
 }
 
-/* The next non-empty bucket at or after `class`; BIGCACHE_CLASSES: none. */
+/* The next non-empty bucket at or after `class`; GRANULE_CLASSES: none. */
 static unsigned next_used(const struct bigcache *c, unsigned zone, unsigned class)
 {
-    while (class < BIGCACHE_CLASSES) {
+    while (class < GRANULE_CLASSES) {
         uint64_t word = c->used[zone][class / 64] >> class % 64;
         if (word != 0)
             return class + (unsigned)__builtin_ctzll(word);
         class = (class / 64 + 1) * 64;
     }
-    return BIGCACHE_CLASSES;
+    return GRANULE_CLASSES;
 }
 
 struct cache_entry *bigcache_take(struct bigcache *c, unsigned zone, size_t bytes, size_t align,
@@ -151,7 +145,7 @@ struct cache_entry *bigcache_take(struct bigcache *c, unsigned zone, size_t byte
     unsigned own = size_class(bytes);
     struct cache_entry *e = NULL;
 
-    for (unsigned class = next_used(c, zone, own); e == NULL && class < BIGCACHE_CLASSES;
+    for (unsigned class = next_used(c, zone, own); e == NULL && class < GRANULE_CLASSES;
          class = next_used(c, zone, class + 1)) {
         struct list *head = &c->bucket[zone][class];
         e = class < own + CLASSES_NEAR ? search_bucket(head, bytes, align, site)

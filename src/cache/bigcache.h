@@ -13,11 +13,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/bits.h"
 #include "base/list.h"
 
 enum {
     BIGCACHE_ZONES = 2,    /* spans of base pages, spans of huge pages: never mixed */
-    BIGCACHE_CLASSES = 112, /* four to a doubling, see size_class() */
 };
 
 struct bigcache_options {
@@ -43,7 +43,7 @@ struct bigcache {
     uint64_t puts;
     struct list lru[BIGCACHE_ZONES];
     uint64_t used[BIGCACHE_ZONES][2]; /* bit c: bucket c is not empty */
-    struct list bucket[BIGCACHE_ZONES][BIGCACHE_CLASSES];
+    struct list bucket[BIGCACHE_ZONES][GRANULE_CLASSES];
 };
 
 void bigcache_init(struct bigcache *c, const struct bigcache_options *options);

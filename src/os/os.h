@@ -28,6 +28,7 @@ struct os_machine {
     size_t page_bytes;
     size_t huge_bytes;          /* size of a PMD page; 0: none to be had (no THP, or THP "never") */
     bool huge_always;           /* THP "always": memory without advice gets huge pages too */
+    bool strict_commit;         /* overcommit_memory=2: what is usable is charged, touched or not */
     uint64_t ram_bytes;
     uint64_t cgroup_limit_bytes; /* the tightest memory limit above us; UINT64_MAX: none */
     uint64_t address_limit_bytes; /* RLIMIT_AS; UINT64_MAX: none */

@@ -108,6 +108,7 @@ void linux_machine(struct os_machine *m)
     memset(m, 0, sizeof(*m));
     m->page_bytes = (size_t)getauxval(AT_PAGESZ);
     read_thp(m);
+    m->strict_commit = number_in("/proc/sys/vm/overcommit_memory", 0) == 2;
     m->ram_bytes = sysinfo(&info) == 0 ? (uint64_t)info.totalram * info.mem_unit : 0;
     m->cgroup_limit_bytes = cgroup_limit();
     m->address_limit_bytes = UINT64_MAX;

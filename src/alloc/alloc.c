@@ -1,0 +1,292 @@
+#include "alloc/alloc.h"
+
+#include <errno.h>
+#include <stdalign.h>
+#include <string.h>
+
+#include "alloc/episode.h"
+#include "alloc/store.h"
+#include "alloc/timer.h"
+#include "config/config.h"
+#include "policy/policy.h"
+#include "stats/stats.h"
+
+enum {
+    MOVE_MIN_BYTES = 128 << 10, /* from here on moving page tables is cheaper than copying (docs/design.md) */
+    SHRINK_SHARE = 4,           /* a block that shrinks by less than a quarter keeps its span */
+};
+
+/* What an allocation is: the request, and what was decided for it. */
+struct order {
+    size_t bytes, align;
+    uint64_t site;      /* key */
+    bool zeroed, room;
+    struct decision decision;
+    uint64_t since_ns;  /* learning only */
+};
+
+/* ---- serving ---- */
+
+/* Populates a cold span; the time it took, which is a fault's price and not malloc's. */
+static uint64_t fill(const struct span *s, size_t bytes)
+{
+    bool huge = s->zone == ZONE_HUGE && arena.huge_bytes != 0;
+    size_t length = align_up(bytes, huge ? arena.huge_bytes : arena.page_bytes);
+    uint64_t since_ns = episode_clock(policy_learns());
+    stat_add(STAT_os_madvise, 1);
+    if (length > span_bytes(s))
+        length = span_bytes(s);
+    int status = os->advise(span_address(s), length, OS_POPULATE);
+    if (!policy_learns())
+        return 0;
+    uint64_t took_ns = os->now_ns() - since_ns;
+    if (status == 0)
+        policy_note_fill(huge ? PAGES_HUGE : PAGES_BASE, length, took_ns);
+    return took_ns;
+}
+
+static void *serve_span(const struct order *o)
+{
+    const struct arm *arm = &arms[o->decision.arm];
+    struct label former;
+    uint64_t filled_ns = 0;
+
+    struct span *s = store_get(arm->pages == PAGES_HUGE ? ZONE_HUGE : ZONE_BASE, o->bytes, o->align,
+                               o->decision.site, o->room, &former);
+    if (s == NULL)
+        return NULL;
+    void *p = span_address(s);
+    s->arm = (uint8_t)o->decision.arm;
+    s->block_bytes = o->bytes;
+    s->site = o->decision.site;
+    if (!s->dirty && arm->fill == FILL_PREFAULT)
+        filled_ns = fill(s, o->bytes);
+    if (s->dirty && o->zeroed)
+        memset(p, 0, o->bytes);
+    stat_add(STAT_mmap_allocs, 1);
+    stat_add(STAT_mmap_bytes, o->bytes);
+    episode_born(&s->label, &o->decision, o->bytes, o->since_ns, filled_ns);
+    episode_reused(&former);
+    return p;
+}
+
+static void *serve_heap(const struct order *o)
+{
+    void *p = o->zeroed ? heap_calloc(1, o->bytes)
+              : o->align > alignof(max_align_t) ? heap_memalign(o->align, o->bytes)
+                                                : heap_malloc(o->bytes);
+    if (p == NULL)
+        return NULL;
+    stat_add(STAT_heap_allocs, 1);
+    stat_add(STAT_heap_bytes, o->bytes);
+    if (o->decision.cell != NULL) {
+        struct label label, former;
+        episode_born(&label, &o->decision, o->bytes, o->since_ns, 0);
+        heap_label(p, &label);
+        if (heap_label_next(label.cell, &former))
+            episode_reused(&former);
+    }
+    return p;
+}
+
+/* A block above the floor: the site's arm decides, and the other backing helps out. */
+static void *serve(struct order *o)
+{
+    if (!is_started())
+        return serve_heap(o);
+    o->decision = policy_choose(o->site, o->bytes);
+    o->since_ns = episode_clock(o->decision.cell != NULL);
+    if (arms[o->decision.arm].backing == BACKING_HEAP)
+        return serve_heap(o);
+    int saved_errno = errno;
+    void *p = serve_span(o);
+    if (HAK_LIKELY(p != NULL))
+        return p;
+    errno = saved_errno;
+    o->decision.cell = NULL; /* what the heap does now says nothing of the arm */
+    return serve_heap(o);
+}
+
+void *hak_alloc_at_site(size_t size, size_t align, uint64_t site)
+{
+    if (HAK_LIKELY(size < FLOOR_BYTES))
+        return align > alignof(max_align_t) ? heap_memalign(align, size) : heap_malloc(size);
+    return serve(&(struct order){.bytes = size, .align = align, .site = site});
+}
+
+void *hak_calloc_at_site(size_t count, size_t size, uint64_t site)
+{
+    size_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes) || bytes < FLOOR_BYTES)
+        return heap_calloc(count, size);
+    return serve(&(struct order){.bytes = bytes, .align = 1, .site = site, .zeroed = true});
+}
+
+/* ---- taking back ---- */
+
+static void settle_freed_heap(struct label *label, const void *p)
+{
+    struct label after = *label;
+    episode_free_done(label);
+    /* What of it is still resident, the C library retains, until the next block of the cell has it. */
+    episode_look(&after, p);
+    if (after.base_pages <= label->base_pages / 2)
+        episode_given_back(label);
+    else
+        heap_label_wait(label);
+}
+
+static void free_heap_block(void *p)
+{
+    struct label label;
+    size_t bytes;
+    if (HAK_LIKELY(!start_measures) || p == NULL || (bytes = heap_usable_size(p)) < FLOOR_BYTES ||
+        !heap_unlabel(p, &label)) {
+        heap_free(p);
+        return;
+    }
+    int saved_errno = errno;
+    episode_freed(&label, p, label.bytes);
+    heap_free(p);
+    settle_freed_heap(&label, p);
+    timer_wanted(false);
+    errno = saved_errno;
+}
+
+void hak_free_block(void *p)
+{
+    if (HAK_LIKELY(!arena_has(p))) {
+        free_heap_block(p);
+        return;
+    }
+    struct span *s = store_retire(p);
+    if (HAK_UNLIKELY(s == NULL))
+        os_fatal("free() of what is not the start of a live block:", p);
+    int saved_errno = errno;
+    stat_add(STAT_mmap_frees, 1);
+    episode_freed(&s->label, p, s->block_bytes);
+    enum arm_retain retain = (enum arm_retain)arms[s->arm].retain;
+    store_put(s, retain, s->site);
+    timer_wanted(store_has_queue());
+    errno = saved_errno;
+}
+
+size_t hak_block_bytes(const void *p)
+{
+    if (!arena_has(p))
+        return heap_usable_size(p);
+    struct span *s = span_of(p);
+    if (s == NULL)
+        os_fatal("malloc_usable_size() of what is not the start of a live block:", p);
+    return span_bytes(s);
+}
+
+/* ---- growing and shrinking ---- */
+
+/* Allocates anew, copies, frees. NULL: `p` stays as it is. */
+static void *copy_over(void *p, size_t old_bytes, size_t size, uint64_t site)
+{
+    void *to = hak_alloc_at_site(size, 1, site);
+    if (to == NULL)
+        return NULL;
+    memcpy(to, p, old_bytes < size ? old_bytes : size);
+    hak_free_block(p);
+    return to;
+}
+
+/* Another span for the block, with room to grow further; its pages are moved, not copied. */
+static void *move_span(struct span *s, size_t size)
+{
+    struct label former;
+    struct span *to =
+        store_get((enum zone_id)s->zone, size, GRANULE_BYTES, s->site, true, &former);
+    if (to == NULL)
+        return NULL;
+    if (store_move(s, to) != 0) {
+        store_put_back(to);
+        return NULL;
+    }
+    stat_add(STAT_grows_moved, 1);
+    to->arm = s->arm;
+    to->site = s->site;
+    to->label = s->label;
+    s->label.cell = NULL;
+    store_put_back(s);
+    return span_address(to);
+}
+
+static void note_growth(struct span *s, size_t size)
+{
+    s->block_bytes = size;
+    s->label.grown = true;
+    if (size > s->label.bytes)
+        s->label.bytes = size;
+}
+
+static void *grow_span(struct span *s, void *p, size_t size, uint64_t site)
+{
+    if (store_extend(s, size)) {
+        stat_add(STAT_grows_in_place, 1);
+        note_growth(s, size);
+        return p;
+    }
+    void *moved = s->block_bytes >= MOVE_MIN_BYTES ? move_span(s, size) : NULL;
+    if (moved != NULL) {
+        note_growth(span_of(moved), size);
+        return moved;
+    }
+    stat_add(STAT_grows_copied, 1);
+    return copy_over(p, s->block_bytes, size, site);
+}
+
+static void *realloc_span(void *p, size_t size, uint64_t site)
+{
+    struct span *s = span_of(p);
+    if (HAK_UNLIKELY(s == NULL))
+        os_fatal("realloc() of what is not the start of a live block:", p);
+    if (size > span_bytes(s))
+        return grow_span(s, p, size, site);
+    if (size < FLOOR_BYTES) {
+        void *small = copy_over(p, size, size, site);
+        return small != NULL ? small : p;
+    }
+    if (size < span_bytes(s) - span_bytes(s) / SHRINK_SHARE)
+        store_shrink(s, size);
+    if (size > s->block_bytes)
+        note_growth(s, size);
+    s->block_bytes = size;
+    return p;
+}
+
+/* A heap block stays one while it is small or large; it may leave when it crosses the floor. */
+static void *realloc_heap(void *p, size_t size, uint64_t site)
+{
+    size_t old_bytes = heap_usable_size(p);
+    if (old_bytes < FLOOR_BYTES && size >= FLOOR_BYTES && is_started())
+        return copy_over(p, old_bytes, size, site);
+
+    struct label label;
+    bool labelled = start_measures && old_bytes >= FLOOR_BYTES && heap_unlabel(p, &label);
+    void *to = heap_realloc(p, size);
+    if (labelled) {
+        label.grown = true;
+        if (size > label.bytes)
+            label.bytes = size;
+        if (to != NULL || size != 0)
+            heap_label(to != NULL ? to : p, &label);
+    }
+    return to;
+}
+
+void *hak_realloc_at_site(void *p, size_t size, uint64_t site)
+{
+    if (p == NULL)
+        return hak_alloc_at_site(size, 1, site);
+    if (!arena_has(p))
+        return realloc_heap(p, size, site);
+    if (size == 0) {
+        hak_free_block(p);
+        return NULL;
+    }
+    return realloc_span(p, size, site);
+}

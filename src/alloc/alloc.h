@@ -1,0 +1,40 @@
+/*
+ * The two stories of the program: how a block is served, and how it is taken back.
+ *
+ * `site` is a key of policy/site.h: the return address of the call, or the key of a named site. All functions
+ * have the C library's contracts, errno included, and may be called at any time by any thread: before
+ * hakmem is started, in a child after fork, and after exit.
+ */
+#ifndef HAK_ALLOC_ALLOC_H
+#define HAK_ALLOC_ALLOC_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "alloc/heap.h"
+#include "alloc/span.h"
+#include "base/attr.h"
+#include "base/bits.h"
+
+void *hak_alloc_at_site(size_t size, size_t align, uint64_t site); /* align: a power of two, or 1 */
+void *hak_calloc_at_site(size_t count, size_t size, uint64_t site);
+void *hak_realloc_at_site(void *p, size_t size, uint64_t site);
+void hak_free_block(void *p);
+size_t hak_block_bytes(const void *p); /* usable; 0 for NULL */
+
+/* alloc/start.c */
+enum start_state { START_NOT, START_UNDER_WAY, START_DONE };
+extern _Atomic int start_state;
+extern bool start_measures; /* blocks of the heap are measured too: a learning process */
+
+bool start_now(void);
+
+/* Whether hakmem is ready. The first large block starts it; who comes in between is served by the heap. */
+static inline bool is_started(void)
+{
+    return HAK_LIKELY(atomic_load_explicit(&start_state, memory_order_acquire) == START_DONE) || start_now();
+}
+
+#endif

@@ -1,0 +1,158 @@
+#include "alloc/episode.h"
+
+#include <string.h>
+
+#include "base/bits.h"
+
+enum {
+    WINDOW_PAGES = 1024,      /* pages that one mincore looks at */
+    WINDOWS_MAX = 64,         /* of larger blocks a part is looked at, evenly spread */
+};
+
+static size_t page_bytes = 4096;
+static size_t huge_pages = 512; /* base pages in a huge one; SIZE_MAX: there are none */
+
+void episode_start(const struct os_machine *machine)
+{
+    page_bytes = machine->page_bytes;
+    huge_pages = machine->huge_bytes != 0 ? machine->huge_bytes / machine->page_bytes : SIZE_MAX;
+}
+
+/* A thread is known by the address of something of its own. */
+static int32_t this_thread(void)
+{
+    return (int32_t)((uintptr_t)__builtin_thread_pointer() >> 6);
+}
+
+static uint32_t limit_ns(uint64_t ns)
+{
+    return ns < UINT32_MAX ? (uint32_t)ns : UINT32_MAX;
+}
+
+void episode_born(struct label *label, const struct decision *decision, size_t bytes, uint64_t since_ns,
+                  uint64_t filled_ns)
+{
+    *label = (struct label){.cell = decision->cell};
+    if (decision->cell == NULL)
+        return;
+    label->arm = (uint8_t)decision->arm;
+    label->bytes = bytes;
+    label->thread = this_thread();
+    label->born_ns = os->now_ns();
+    label->malloc_ns = limit_ns(label->born_ns - since_ns - filled_ns);
+}
+
+/* What one window of pages shows. */
+struct residency {
+    uint64_t pages, full, touched;
+};
+
+static void count_window(const unsigned char *vec, size_t pages, size_t stretch, struct residency *r)
+{
+    for (size_t at = 0; at < pages; at += stretch) {
+        size_t end = at + stretch < pages ? at + stretch : pages;
+        size_t resident = 0;
+        for (size_t i = at; i < end; i++)
+            resident += vec[i] & 1;
+        r->pages += resident;
+        r->touched += resident > 0;
+        r->full += resident == stretch;
+    }
+}
+
+/* Looks at all of a block, or at WINDOWS_MAX windows of it and scales. */
+static struct residency measure_residency(uintptr_t start, size_t pages)
+{
+    unsigned char vec[WINDOW_PAGES];
+    struct residency r = {0};
+    size_t stretch = huge_pages < WINDOW_PAGES ? huge_pages : WINDOW_PAGES;
+    size_t windows = (pages + WINDOW_PAGES - 1) / WINDOW_PAGES;
+    size_t step = (windows + WINDOWS_MAX - 1) / WINDOWS_MAX;
+
+    for (size_t w = 0; w < windows; w += step) {
+        size_t first = w * WINDOW_PAGES;
+        size_t n = pages - first < WINDOW_PAGES ? pages - first : WINDOW_PAGES;
+        if (os->residency((const void *)(start + first * page_bytes), n * page_bytes, vec) == 0)
+            count_window(vec, n, stretch, &r);
+    }
+    r.pages *= step;
+    r.full *= step;
+    r.touched *= step;
+    if (r.pages > pages)
+        r.pages = pages;
+    return r;
+}
+
+static void note_residency(struct label *label, const void *p, size_t bytes)
+{
+    uintptr_t start = align_down((uintptr_t)p, page_bytes);
+    uintptr_t end = align_up((uintptr_t)p + bytes, page_bytes);
+    struct residency r = measure_residency(start, (end - start) / page_bytes);
+    label->base_pages = limit_ns(r.pages);
+    label->huge_full = limit_ns(r.full);
+    label->huge_touched = limit_ns(r.touched);
+}
+
+void episode_look(struct label *label, const void *p)
+{
+    note_residency(label, p, label->bytes);
+}
+
+void episode_freed(struct label *label, const void *p, size_t bytes)
+{
+    if (label->cell == NULL)
+        return;
+    note_residency(label, p, bytes);
+    label->remote = label->thread != this_thread();
+    label->freed_ns = os->now_ns();
+    policy_freed(label->cell);
+}
+
+void episode_free_done(struct label *label)
+{
+    if (label->cell != NULL)
+        label->free_ns = limit_ns(os->now_ns() - label->freed_ns);
+}
+
+static void settle(const struct label *label, bool reused, bool given_back)
+{
+    struct episode e = {
+        .bytes = label->bytes,
+        .malloc_ns = label->malloc_ns,
+        .free_ns = label->free_ns,
+        .live_ns = label->freed_ns - label->born_ns,
+        .give_back_ns = label->give_back_ns,
+        .base_pages = label->base_pages,
+        .huge_full = label->huge_full,
+        .huge_touched = label->huge_touched,
+        .given_back = given_back,
+        .reused = reused,
+        .grown = label->grown,
+        .remote = label->remote,
+    };
+    if (reused || given_back)
+        e.idle_ns = os->now_ns() - label->freed_ns;
+    policy_reward(label->cell, (enum arm_id)label->arm, &e);
+}
+
+void episode_reused(const struct label *label)
+{
+    if (label->cell != NULL)
+        settle(label, true, false);
+}
+
+void episode_given_back(const struct label *label)
+{
+    if (label->cell != NULL)
+        settle(label, false, true);
+}
+
+void episode_living(struct label *label, const void *p, size_t bytes)
+{
+    if (label->cell == NULL)
+        return;
+    note_residency(label, p, bytes);
+    label->freed_ns = os->now_ns();
+    settle(label, false, false);
+    label->cell = NULL;
+}

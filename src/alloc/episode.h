@@ -1,0 +1,41 @@
+/*
+ * The life of a block as the learner sees it, from malloc to the moment its memory is reused or given back.
+ *
+ * Only learning processes measure: everywhere a label's cell is NULL nothing here reads a clock.
+ */
+#ifndef HAK_ALLOC_EPISODE_H
+#define HAK_ALLOC_EPISODE_H
+
+#include <stddef.h>
+
+#include "alloc/label.h"
+#include "policy/policy.h"
+
+/* Sizes that residency is counted in. */
+void episode_start(const struct os_machine *machine);
+
+/* A stopwatch that only runs when something is learned. */
+static inline uint64_t episode_clock(bool measured)
+{
+    return HAK_UNLIKELY(measured) ? os->now_ns() : 0;
+}
+
+/* malloc served the block; `since_ns`: when it began. `filled_ns`: spent populating. */
+void episode_born(struct label *label, const struct decision *decision, size_t bytes, uint64_t since_ns,
+                  uint64_t filled_ns);
+
+/* free was called for the block at `p`: what is resident of it, and who frees it. Before its memory is touched. */
+void episode_freed(struct label *label, const void *p, size_t bytes);
+
+/* Notes what is resident at `p` now, of what may not be mapped any more. */
+void episode_look(struct label *label, const void *p);
+
+/* free is about to return. */
+void episode_free_done(struct label *label);
+
+/* Settles: the next block has the memory, the system has it, or (at the end of the process) the block lives on. */
+void episode_reused(const struct label *label);
+void episode_given_back(const struct label *label);
+void episode_living(struct label *label, const void *p, size_t bytes);
+
+#endif

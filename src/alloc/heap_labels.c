@@ -1,0 +1,120 @@
+/*
+ * Labels of heap blocks: a chained hash table of fixed size, keyed by the block's address; of freed blocks, by
+ * their cell.
+ */
+#include <string.h>
+
+#include "alloc/heap.h"
+#include "base/attr.h"
+#include "base/lock.h"
+#include "os/os.h"
+#include "stats/stats.h"
+
+enum { NODES = 1 << 16, BUCKETS_LOG2 = 14, BUCKETS = 1 << BUCKETS_LOG2 };
+
+struct node {
+    uintptr_t key;    /* address of the block; or of the cell, with the lowest bit set */
+    uint32_t next;    /* number of the next node in the bucket, or of the next unused one; 0: none */
+    struct label label;
+};
+
+struct table {
+    uint32_t unused;  /* first of the nodes given back */
+    uint32_t fresh;   /* nodes from here on were never used */
+    uint32_t bucket[BUCKETS];
+    struct node node[NODES]; /* number 0 is not used */
+};
+
+static struct table *table;
+static struct lock lock = LOCK_INIT(LOCK_RANK_LABELS);
+
+void heap_labels_start(void)
+{
+    if (table != NULL)
+        return;
+    struct table *t = os->map(sizeof(*t));
+    stat_add(STAT_os_mmap, 1);
+    if (t != NULL)
+        t->fresh = 1;
+    table = t;
+}
+
+static uint32_t *bucket_of(uintptr_t key)
+{
+    return &table->bucket[(uint64_t)key * UINT64_C(0x9E3779B97F4A7C15) >> (64 - BUCKETS_LOG2)];
+}
+
+static uint32_t take_node(void)
+{
+    uint32_t n = table->unused;
+    if (n != 0)
+        table->unused = table->node[n].next;
+    else if (table->fresh < NODES)
+        n = table->fresh++;
+    return n;
+}
+
+static void insert(uintptr_t key, const struct label *label)
+{
+    if (table == NULL)
+        return;
+    lock_acquire(&lock);
+    uint32_t n = take_node();
+    if (n != 0) {
+        uint32_t *head = bucket_of(key);
+        table->node[n] = (struct node){key, *head, *label};
+        *head = n;
+    }
+    lock_release(&lock);
+}
+
+static bool extract(uintptr_t key, struct label *label)
+{
+    bool found = false;
+    if (table == NULL)
+        return false;
+    lock_acquire(&lock);
+    for (uint32_t *link = bucket_of(key); *link != 0; link = &table->node[*link].next) {
+        uint32_t n = *link;
+        if (table->node[n].key != key)
+            continue;
+        *label = table->node[n].label;
+        *link = table->node[n].next;
+        table->node[n].next = table->unused;
+        table->unused = n;
+        found = true;
+        break;
+    }
+    lock_release(&lock);
+    return found;
+}
+
+void heap_label(const void *p, const struct label *label)
+{
+    insert((uintptr_t)p, label);
+}
+
+bool heap_unlabel(const void *p, struct label *label)
+{
+    return extract((uintptr_t)p, label);
+}
+
+void heap_label_wait(const struct label *label)
+{
+    insert((uintptr_t)label->cell | 1, label);
+}
+
+bool heap_label_next(const struct policy_cell *cell, struct label *label)
+{
+    return extract((uintptr_t)cell | 1, label);
+}
+
+void heap_fork_prepare(void)
+{
+    lock_acquire(&lock);
+}
+
+void heap_fork_done(void)
+{
+    lock_release(&lock);
+}

@@ -1,0 +1,86 @@
+/*
+ * The heap is the C library's own, by the names under which glibc keeps it for those who interpose malloc. Where
+ * nothing is interposed (sanitizers, other C libraries) the plain names are the right ones.
+ */
+#include <dlfcn.h>
+#include <malloc.h>
+#include <stdlib.h>
+
+#include "alloc/heap.h"
+#include "base/attr.h"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__GLIBC__)
+#define HEAP_PLAIN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define HEAP_PLAIN 1
+#endif
+#endif
+
+#ifdef HEAP_PLAIN
+#define LIBC(name) name
+#else
+#define LIBC(name) __libc_##name
+extern void *__libc_malloc(size_t size);
+extern void *__libc_calloc(size_t count, size_t size);
+extern void *__libc_memalign(size_t align, size_t size);
+extern void *__libc_realloc(void *p, size_t size);
+extern void __libc_free(void *p);
+#endif
+
+void *heap_malloc(size_t size)
+{
+    return LIBC(malloc)(size);
+}
+
+void *heap_calloc(size_t count, size_t size)
+{
+    return LIBC(calloc)(count, size);
+}
+
+void *heap_memalign(size_t align, size_t size)
+{
+    return LIBC(memalign)(align, size);
+}
+
+void *heap_realloc(void *p, size_t size)
+{
+    return LIBC(realloc)(p, size);
+}
+
+void heap_free(void *p)
+{
+    LIBC(free)(p);
+}
+
+/* What has no second name is found behind us. A race finds the same address twice. */
+#define BEHIND_US(type, name)                                                                      \
+    static type found;                                                                             \
+    type function = __atomic_load_n(&found, __ATOMIC_RELAXED);                                     \
+    if (HAK_UNLIKELY(function == NULL)) {                                                          \
+        function = (type)dlsym(RTLD_NEXT, name);                                                   \
+        __atomic_store_n(&found, function, __ATOMIC_RELAXED);                                      \
+    }
+
+typedef size_t (*usable_size_function)(void *);
+typedef int (*trim_function)(size_t);
+
+size_t heap_usable_size(const void *p)
+{
+#ifdef HEAP_PLAIN
+    return malloc_usable_size((void *)(uintptr_t)p);
+#else
+    BEHIND_US(usable_size_function, "malloc_usable_size")
+    return function != NULL ? function((void *)(uintptr_t)p) : 0;
+#endif
+}
+
+int heap_trim(size_t pad)
+{
+#ifdef HEAP_PLAIN
+    return 0;
+#else
+    BEHIND_US(trim_function, "malloc_trim")
+    return function != NULL ? function(pad) : 0;
+#endif
+}

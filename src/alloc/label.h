@@ -1,0 +1,29 @@
+/*
+ * What a learning process notes of one block: who asked for it, under which arm, and what was measured.
+ */
+#ifndef HAK_ALLOC_LABEL_H
+#define HAK_ALLOC_LABEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct policy_cell;
+
+struct label {
+    struct policy_cell *cell; /* NULL: nothing is learned from this block */
+    uint64_t born_ns;         /* when malloc returned it */
+    uint64_t freed_ns;        /* when free was called */
+    uint64_t bytes;           /* what was asked for, the largest over its life */
+    uint32_t malloc_ns;       /* time in malloc, without filling */
+    uint32_t free_ns;         /* time in free */
+    uint32_t give_back_ns;    /* its share of flushes */
+    uint32_t base_pages;      /* resident when freed, in base pages */
+    uint32_t huge_full;       /* stretches of huge-page size that were resident as a whole */
+    uint32_t huge_touched;    /* stretches with anything resident in them */
+    int32_t thread;           /* that allocated it */
+    uint8_t arm;
+    bool grown;               /* by realloc */
+    bool remote;              /* freed by another thread */
+};
+
+#endif

@@ -1,0 +1,443 @@
+#include "alloc/span.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/attr.h"
+#include "stats/stats.h"
+
+enum {
+    ZONE_STEP_BYTES = 32 << 20,  /* a quarter of one mprotect per 8 MiB is nothing beside the faults */
+    TABLE_STEP_BYTES = 256 << 10,
+    ARENA_MIN_BYTES = 64 << 20,  /* a smaller one is not worth its page tables */
+    BEST_FIT_SCAN = 32,          /* free spans of one class that are looked at */
+    SPARE_SPANS = 4,             /* descriptions that one operation may need */
+    LIMIT_SHARE = 4,             /* of RLIMIT_AS, a quarter is for the arena */
+};
+
+struct arena arena;
+
+static struct span *span_number(uint32_t number)
+{
+    return (struct span *)arena.spans.base + number;
+}
+
+static uint32_t *map_entry(unsigned zone, uint32_t granule)
+{
+    return (uint32_t *)arena.zone[zone].map.base + granule;
+}
+
+static void map_span(struct span *s)
+{
+    uint32_t number = (uint32_t)(s - span_number(0));
+    *map_entry(s->zone, s->first) = number;
+    *map_entry(s->zone, s->first + s->granules - 1) = number;
+}
+
+/* ---- start ---- */
+
+static bool reserve_table(struct region *r, size_t bytes)
+{
+    bytes = align_up(bytes, TABLE_STEP_BYTES);
+    *r = (struct region){.base = (uintptr_t)os->reserve(bytes), .bytes = bytes,
+                         .step_bytes = TABLE_STEP_BYTES};
+    stat_add(STAT_os_mmap, 1);
+    return r->base != 0;
+}
+
+static void release_table(struct region *r)
+{
+    if (r->base != 0)
+        os->release((void *)r->base, r->bytes);
+    *r = (struct region){0};
+}
+
+static bool reserve_tables(uint32_t zone_granules)
+{
+    bool ok = reserve_table(&arena.spans, ((size_t)zone_granules * 2 + 1) * sizeof(struct span));
+    for (unsigned z = 0; z < ZONE_COUNT; z++)
+        ok = reserve_table(&arena.zone[z].map, (size_t)zone_granules * sizeof(uint32_t)) && ok;
+    if (ok)
+        return true;
+    release_table(&arena.spans);
+    for (unsigned z = 0; z < ZONE_COUNT; z++)
+        release_table(&arena.zone[z].map);
+    return false;
+}
+
+/* Reserves 2 * zone_bytes, aligned to a huge page; 0: not to be had. */
+static uintptr_t reserve_memory(size_t zone_bytes, size_t align)
+{
+    uintptr_t got = (uintptr_t)os->reserve(2 * zone_bytes + align);
+    stat_add(STAT_os_mmap, 1);
+    if (got == 0)
+        return 0;
+    uintptr_t base = align_up(got, align);
+    if (base > got)
+        os->release((void *)got, base - got);
+    if (got + align > base)
+        os->release((void *)(base + 2 * zone_bytes), got + align - base);
+    return base;
+}
+
+static bool start_arena(size_t zone_bytes, size_t align)
+{
+    uintptr_t base = reserve_memory(zone_bytes, align);
+    if (base == 0)
+        return false;
+    if (!reserve_tables((uint32_t)(zone_bytes >> GRANULE_SHIFT))) {
+        os->release((void *)base, 2 * zone_bytes);
+        return false;
+    }
+    for (unsigned z = 0; z < ZONE_COUNT; z++) {
+        struct zone *zone = &arena.zone[z];
+        zone->memory = (struct region){.base = base + z * zone_bytes, .bytes = zone_bytes,
+                                       .step_bytes = ZONE_STEP_BYTES};
+        for (unsigned c = 0; c < GRANULE_CLASSES; c++)
+            list_init(&zone->free_list[c]);
+        stat_add(STAT_os_madvise, 1);
+        os->advise((void *)zone->memory.base, zone_bytes, z == ZONE_HUGE ? OS_USE_HUGE : OS_USE_BASE);
+    }
+    arena.zone_bytes = zone_bytes;
+    arena.bytes = 2 * zone_bytes;
+    arena.nr_spans = 1;
+    list_init(&arena.unused);
+    arena.base = base;
+    return true;
+}
+
+void span_arena_start(const struct os_machine *machine, uint64_t wanted_bytes)
+{
+    size_t align = machine->huge_bytes != 0 ? machine->huge_bytes : (size_t)2 << 20;
+    uint64_t limit = machine->address_limit_bytes;
+
+    arena.page_bytes = machine->page_bytes;
+    arena.huge_bytes = machine->huge_bytes;
+    arena.roomy = !machine->strict_commit && limit == UINT64_MAX;
+    if (limit != UINT64_MAX && wanted_bytes > limit / LIMIT_SHARE)
+        wanted_bytes = limit / LIMIT_SHARE;
+    for (; wanted_bytes >= ARENA_MIN_BYTES; wanted_bytes /= 4)
+        if (start_arena(align_down(wanted_bytes / 2, align), align))
+            return;
+}
+
+/* ---- descriptions ---- */
+
+static struct span *take_description(void)
+{
+    struct list *l = list_pop_front(&arena.unused);
+    if (l == NULL)
+        return NULL;
+    arena.nr_unused--;
+    return CONTAINER_OF(l, struct span, link);
+}
+
+static void drop_description(struct span *s)
+{
+    atomic_store_explicit(&s->state, SPAN_UNUSED, memory_order_release);
+    list_push_front(&arena.unused, &s->link);
+    arena.nr_unused++;
+}
+
+static void init_span(struct span *s, unsigned zone, uint32_t first, uint32_t granules, bool dirty)
+{
+    s->zone = (uint8_t)zone;
+    s->first = first;
+    s->granules = granules;
+    s->dirty = dirty;
+    s->moved = false;
+    s->block_bytes = 0;
+    s->label = (struct label){0};
+    list_init(&s->link);
+    cache_entry_init(&s->cache);
+    batch_entry_init(&s->batch);
+    map_span(s);
+}
+
+/* Turns committed table memory into unused descriptions, until there are enough for one operation. */
+static bool have_spare_descriptions(void)
+{
+    size_t usable = region_committed(&arena.spans) / sizeof(struct span);
+    while (arena.nr_unused < SPARE_SPANS && arena.nr_spans < usable) {
+        struct span *s = span_number(arena.nr_spans++);
+        memset(s, 0, sizeof(*s));
+        drop_description(s);
+    }
+    return arena.nr_unused >= SPARE_SPANS;
+}
+
+/* ---- free lists ---- */
+
+static void insert_free(struct span *s)
+{
+    struct zone *zone = &arena.zone[s->zone];
+    unsigned class = granule_class(s->granules);
+    list_push_front(&zone->free_list[class], &s->link);
+    zone->used[class / 64] |= (uint64_t)1 << class % 64;
+    atomic_store_explicit(&s->state, SPAN_FREE, memory_order_release);
+}
+
+static void remove_free(struct span *s)
+{
+    struct zone *zone = &arena.zone[s->zone];
+    unsigned class = granule_class(s->granules);
+    list_remove(&s->link);
+    if (list_empty(&zone->free_list[class]))
+        zone->used[class / 64] &= ~((uint64_t)1 << class % 64);
+}
+
+static unsigned next_used(const struct zone *zone, unsigned class)
+{
+    while (class < GRANULE_CLASSES) {
+        uint64_t word = zone->used[class / 64] >> class % 64;
+        if (word != 0)
+            return class + (unsigned)__builtin_ctzll(word);
+        class = (class / 64 + 1) * 64;
+    }
+    return GRANULE_CLASSES;
+}
+
+/* Where a piece that fulfils the request would start at the far end of the free span; false: nowhere. */
+static bool fits(const struct span *s, const struct span_request *request, uint32_t *first)
+{
+    if (s->granules < request->granules)
+        return false;
+    *first = (s->first + s->granules - request->granules) & ~(request->align_granules - 1);
+    return *first >= s->first;
+}
+
+static struct span *best_fit(const struct span_request *request, uint32_t *first)
+{
+    struct zone *zone = &arena.zone[request->zone];
+    for (unsigned class = next_used(zone, granule_class(request->granules)); class < GRANULE_CLASSES;
+         class = next_used(zone, class + 1)) {
+        struct span *best = NULL;
+        struct list *head = &zone->free_list[class];
+        int looked_at = 0;
+        for (struct list *l = head->next; l != head && looked_at < BEST_FIT_SCAN; l = l->next, looked_at++) {
+            struct span *s = CONTAINER_OF(l, struct span, link);
+            uint32_t at;
+            if ((best == NULL || s->granules < best->granules) && fits(s, request, &at)) {
+                best = s;
+                *first = at;
+            }
+        }
+        if (best != NULL)
+            return best;
+    }
+    return NULL;
+}
+
+/* Cuts [first, first + granules) out of a free span; what is left on either side stays free. */
+static struct span *cut(struct span *s, uint32_t first, uint32_t granules)
+{
+    uint32_t end = s->first + s->granules;
+    bool dirty = s->dirty;
+    remove_free(s);
+    if (first > s->first) {
+        struct span *front = take_description();
+        init_span(front, s->zone, s->first, first - s->first, dirty);
+        insert_free(front);
+    }
+    if (first + granules < end) {
+        struct span *behind = take_description();
+        init_span(behind, s->zone, first + granules, end - first - granules, dirty);
+        insert_free(behind);
+    }
+    init_span(s, s->zone, first, granules, dirty);
+    return s;
+}
+
+/* ---- the frontier ---- */
+
+static uint32_t zone_granules(void)
+{
+    return (uint32_t)(arena.zone_bytes >> GRANULE_SHIFT);
+}
+
+/* Where the frontier would be after the request, which would start at *first. */
+static uint64_t frontier_after(const struct span_request *request, uint64_t *first)
+{
+    *first = align_up(arena.zone[request->zone].frontier, request->align_granules);
+    return *first + request->granules + request->room_granules;
+}
+
+static bool is_usable(struct zone *zone, uint64_t end)
+{
+    return end <= zone_granules() &&
+           (size_t)end << GRANULE_SHIFT <= region_committed(&zone->memory) &&
+           (size_t)end * sizeof(uint32_t) <= region_committed(&zone->map);
+}
+
+static int make_usable(struct zone *zone, uint64_t end)
+{
+    if (end > zone_granules())
+        return -ENOMEM;
+    int status = region_commit(&zone->map, (size_t)end * sizeof(uint32_t));
+    return status != 0 ? status : region_commit(&zone->memory, (size_t)end << GRANULE_SHIFT);
+}
+
+static struct span *take_at_frontier(const struct span_request *request)
+{
+    struct zone *zone = &arena.zone[request->zone];
+    uint64_t first, end = frontier_after(request, &first);
+    if (!is_usable(zone, end))
+        return NULL;
+
+    struct span *all = take_description();
+    uint32_t from = zone->frontier;
+    zone->frontier = (uint32_t)end;
+    init_span(all, request->zone, from, zone->frontier - from, false);
+    insert_free(all);
+    return cut(all, (uint32_t)first, request->granules);
+}
+
+int span_grow_arena(enum zone_id zone, const struct span_need *need)
+{
+    if (need->table_bytes == 0)
+        return -ENOMEM;
+    int status = region_commit(&arena.spans, need->table_bytes);
+    return status != 0 ? status : make_usable(&arena.zone[zone], need->end);
+}
+
+/* ---- taking and giving ---- */
+
+struct span_request span_request_for(enum zone_id zone, size_t bytes, size_t align_bytes)
+{
+    struct span_request request = {.zone = zone};
+    size_t align = align_bytes > GRANULE_BYTES ? align_bytes : GRANULE_BYTES;
+    size_t unit = GRANULE_BYTES;
+
+    if (zone == ZONE_HUGE && arena.huge_bytes != 0 && bytes >= arena.huge_bytes) {
+        /* Whole huge pages, so that giving them back never splits one. */
+        unit = arena.huge_bytes;
+        align = align > unit ? align : unit;
+    }
+    if (bytes > arena.zone_bytes / 2 || align > arena.zone_bytes / 2)
+        return request;
+    request.granules = (uint32_t)(align_up(bytes, unit) >> GRANULE_SHIFT);
+    request.align_granules = (uint32_t)(align >> GRANULE_SHIFT);
+    return request;
+}
+
+struct span *span_take(const struct span_request *request, struct span_need *need)
+{
+    struct span *s = NULL;
+    uint32_t at = 0;
+    uint64_t first;
+
+    *need = (struct span_need){0};
+    if (request->granules == 0 || arena.base == 0)
+        return NULL;
+    bool can_cut = have_spare_descriptions();
+    if (can_cut && request->room_granules == 0)
+        s = best_fit(request, &at);
+    s = s != NULL ? cut(s, at, request->granules) : can_cut ? take_at_frontier(request) : NULL;
+    if (s == NULL) {
+        need->table_bytes = ((size_t)arena.nr_spans + SPARE_SPANS) * sizeof(struct span);
+        need->end = frontier_after(request, &first);
+        return NULL;
+    }
+    atomic_store_explicit(&s->state, SPAN_LIVE, memory_order_release);
+    return s;
+}
+
+/* The free span whose last granule is before `granule`, or whose first one is `granule`. */
+static struct span *free_neighbour(unsigned zone, uint32_t granule)
+{
+    if (granule >= arena.zone[zone].frontier)
+        return NULL;
+    struct span *s = span_number(*map_entry(zone, granule));
+    return atomic_load_explicit(&s->state, memory_order_relaxed) == SPAN_FREE ? s : NULL;
+}
+
+static struct span *join(struct span *left, struct span *right)
+{
+    bool dirty = left->dirty || right->dirty;
+    uint32_t granules = left->granules + right->granules;
+    drop_description(right);
+    init_span(left, left->zone, left->first, granules, dirty);
+    return left;
+}
+
+void span_release(struct span *s)
+{
+    struct span *before = s->first > 0 ? free_neighbour(s->zone, s->first - 1) : NULL;
+    struct span *behind = free_neighbour(s->zone, s->first + s->granules);
+
+    if (before != NULL) {
+        remove_free(before);
+        s = join(before, s);
+    }
+    if (behind != NULL) {
+        remove_free(behind);
+        s = join(s, behind);
+    }
+    init_span(s, s->zone, s->first, s->granules, s->dirty);
+    insert_free(s);
+}
+
+struct span *span_split(struct span *s, uint32_t granules)
+{
+    if (s->moved || !have_spare_descriptions())
+        return NULL;
+    struct span *rest = take_description();
+    init_span(rest, s->zone, s->first + granules, s->granules - granules, s->dirty);
+    atomic_store_explicit(&rest->state, SPAN_RETIRED, memory_order_release);
+    s->granules = granules;
+    map_span(s);
+    return rest;
+}
+
+bool span_is_last(const struct span *s)
+{
+    return s->first + s->granules == arena.zone[s->zone].frontier;
+}
+
+int span_commit_behind(const struct span *s, uint32_t granules)
+{
+    return make_usable(&arena.zone[s->zone], (uint64_t)s->first + granules);
+}
+
+bool span_extend(struct span *s, uint32_t granules)
+{
+    struct zone *zone = &arena.zone[s->zone];
+    uint64_t end = (uint64_t)s->first + granules;
+    uint32_t more = granules - s->granules;
+
+    if (span_is_last(s)) {
+        if (!is_usable(zone, end))
+            return false;
+        zone->frontier = (uint32_t)end;
+    } else {
+        struct span *behind = free_neighbour(s->zone, s->first + s->granules);
+        if (behind == NULL || behind->granules < more)
+            return false;
+        s->dirty = s->dirty || behind->dirty;
+        remove_free(behind);
+        if (behind->granules == more) {
+            drop_description(behind);
+        } else {
+            init_span(behind, behind->zone, behind->first + more, behind->granules - more, behind->dirty);
+            insert_free(behind);
+        }
+    }
+    s->granules = granules;
+    map_span(s);
+    return true;
+}
+
+struct span *span_of(const void *p)
+{
+    uintptr_t offset = (uintptr_t)p - arena.base;
+    unsigned zone = offset >= arena.zone_bytes;
+    uint32_t granule = (uint32_t)((offset - zone * arena.zone_bytes) >> GRANULE_SHIFT);
+
+    if ((size_t)(granule + 1) * sizeof(uint32_t) > region_committed(&arena.zone[zone].map))
+        return NULL;
+    struct span *s = span_number(*map_entry(zone, granule));
+    return s->first == granule && s->zone == zone && span_address(s) == p &&
+                   atomic_load_explicit(&s->state, memory_order_acquire) == SPAN_LIVE
+               ? s
+               : NULL;
+}

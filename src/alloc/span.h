@@ -1,0 +1,140 @@
+/*
+ * Spans: runs of 64 KiB granules in one arena.
+ *
+ * The arena is one reserved range with two zones, advised once: the first half never gets huge pages, the second
+ * half does. Which page kind a span has is where it lies, so advice never outlives a block and the kernel keeps a
+ * handful of mappings however many blocks there are. A map entry for the first and the last granule of every
+ * span leads to its description, which lies outside the memory that is handed out. Free spans are cold (what
+ * is resident is in BigCache), kept by size class, best fit, joined with their neighbours. A piece is cut from
+ * the far end of a free span, so that the block in front of it keeps its room to grow.
+ *
+ * All functions are called with the store's lock held but for span_arena_start(), span_grow_arena(),
+ * span_commit_behind() and span_of(). Only the first three make system calls.
+ */
+#ifndef HAK_ALLOC_SPAN_H
+#define HAK_ALLOC_SPAN_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "alloc/label.h"
+#include "alloc/region.h"
+#include "base/bits.h"
+#include "base/list.h"
+#include "cache/batch.h"
+#include "cache/bigcache.h"
+#include "os/os.h"
+
+enum zone_id { ZONE_BASE, ZONE_HUGE, ZONE_COUNT };
+
+enum span_state {
+    SPAN_UNUSED,   /* this description describes nothing */
+    SPAN_FREE,     /* in the free lists */
+    SPAN_LIVE,     /* handed out */
+    SPAN_RETIRED,  /* freed; on its way to one of the next two, or back to free */
+    SPAN_CACHED,   /* in BigCache, and perhaps queued for MADV_FREE too */
+    SPAN_QUEUED,   /* in the batch, to be dropped */
+};
+
+struct span {
+    _Atomic uint8_t state;    /* enum span_state */
+    uint8_t zone;             /* enum zone_id */
+    uint8_t arm;              /* enum arm_id it was served under */
+    bool dirty;               /* may hold something else than zeros */
+    bool moved;               /* came by mremap: a mapping of its own, to be renewed when it is given back */
+    uint32_t first;           /* granule, counted from the zone's start */
+    uint32_t granules;        /* > 0 */
+    size_t block_bytes;       /* what the program asked for; LIVE only */
+    uint64_t site;            /* ID of who asked */
+    struct list link;         /* in a free list, or in the list of unused descriptions */
+    struct cache_entry cache;
+    struct batch_entry batch;
+    struct label label;       /* of the block's episode; its cell is NULL when nothing is learned */
+};
+
+struct zone {
+    struct region memory;
+    struct region map;        /* uint32_t a granule: number of the span, 0 none */
+    uint32_t frontier;        /* granules ever used; those behind it were never touched */
+    uint64_t used[2];         /* bit c: free list c is not empty */
+    struct list free_list[GRANULE_CLASSES];
+};
+
+struct arena {
+    uintptr_t base;           /* 0: there is none, everything goes to the heap */
+    size_t bytes;
+    size_t zone_bytes;
+    size_t page_bytes;
+    size_t huge_bytes;        /* 0: no huge pages */
+    bool roomy;               /* address space costs nothing: leave room behind blocks that grow */
+    struct region spans;      /* struct span, number 0 unused */
+    uint32_t nr_spans;
+    struct list unused;       /* descriptions without a span */
+    uint32_t nr_unused;
+    uint32_t nr_moved;        /* spans with a mapping of their own */
+    struct zone zone[ZONE_COUNT];
+};
+
+extern struct arena arena;
+
+/* Reserves the arena, `wanted_bytes` at most; less, or none, where the limits say so. */
+void span_arena_start(const struct os_machine *machine, uint64_t wanted_bytes);
+
+/* What a span for a block must be. */
+struct span_request {
+    enum zone_id zone;
+    uint32_t granules;
+    uint32_t align_granules;  /* power of two */
+    uint32_t room_granules;   /* free space wanted behind it */
+};
+
+/* granules == 0: cannot be had (too large). */
+struct span_request span_request_for(enum zone_id zone, size_t bytes, size_t align_bytes);
+
+/* What of the arena must be usable before the request can be fulfilled. */
+struct span_need {
+    size_t table_bytes;
+    uint64_t end;             /* granules of the zone */
+};
+
+/*
+ * A cold span, LIVE. NULL: `need` says what span_grow_arena() must make usable, without the lock, before one
+ * tries again; where that fails there is no memory.
+ */
+struct span *span_take(const struct span_request *request, struct span_need *need);
+int span_grow_arena(enum zone_id zone, const struct span_need *need);
+
+/* Gives a span back to the free lists; its pages are gone unless `dirty` is set. */
+void span_release(struct span *s);
+
+/* Cuts the span to `granules`; the rest becomes a span of its own, RETIRED; NULL: no description left. */
+struct span *span_split(struct span *s, uint32_t granules);
+
+/* Enlarges the span in place to `granules`, if what lies behind it is free and usable. */
+bool span_extend(struct span *s, uint32_t granules);
+
+/* Whether extending at the frontier only lacks usable memory: then span_commit_behind() and try again. */
+bool span_is_last(const struct span *s);
+int span_commit_behind(const struct span *s, uint32_t granules);
+
+static inline void *span_address(const struct span *s)
+{
+    return (void *)(arena.zone[s->zone].memory.base + ((uintptr_t)s->first << GRANULE_SHIFT));
+}
+
+static inline size_t span_bytes(const struct span *s)
+{
+    return (size_t)s->granules << GRANULE_SHIFT;
+}
+
+static inline bool arena_has(const void *p)
+{
+    return (uintptr_t)p - arena.base < arena.bytes;
+}
+
+/* The LIVE span that starts at `p`, an address in the arena; NULL: none does. */
+struct span *span_of(const void *p);
+
+#endif

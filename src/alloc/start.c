@@ -1,0 +1,152 @@
+#include "alloc/start.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "alloc/alloc.h"
+#include "alloc/episode.h"
+#include "alloc/store.h"
+#include "alloc/timer.h"
+#include "config/config.h"
+#include "policy/policy.h"
+#include "stats/stats.h"
+
+_Atomic int start_state = START_NOT;
+bool start_measures;
+
+/* ---- fork: all locks in the order of their ranks ---- */
+
+static void fork_prepare(void)
+{
+    policy_fork_prepare_save();
+    timer_fork_prepare();
+    policy_fork_prepare();
+    heap_fork_prepare();
+    store_fork_prepare();
+}
+
+static void fork_parent(void)
+{
+    store_fork_done();
+    heap_fork_done();
+    policy_fork_parent();
+    timer_fork_parent();
+    policy_fork_done_save();
+}
+
+static void fork_child(void)
+{
+    store_fork_done();
+    heap_fork_done();
+    policy_fork_child();
+    timer_fork_child();
+    policy_fork_done_save();
+}
+
+/* ---- start ---- */
+
+static void start(void)
+{
+    struct os_machine machine;
+
+    config_read();
+    stats_start();
+    os->machine(&machine);
+    episode_start(&machine);
+    span_arena_start(&machine, config.mode == MODE_OFF ? 0 : config.arena_gib << 30);
+    policy_start(&machine, arena.base != 0);
+    store_start(&machine);
+    timer_start();
+    start_measures = policy_learns();
+    if (start_measures)
+        heap_labels_start();
+    pthread_atfork(fork_prepare, fork_parent, fork_child);
+}
+
+/* Nobody waits: who comes while another thread starts hakmem, or from within the start, gets the heap. */
+bool start_now(void)
+{
+    int not_yet = START_NOT;
+    if (!atomic_compare_exchange_strong(&start_state, &not_yet, START_UNDER_WAY))
+        return not_yet == START_DONE;
+    int saved_errno = errno;
+    start();
+    errno = saved_errno;
+    atomic_store_explicit(&start_state, START_DONE, memory_order_release);
+    return true;
+}
+
+/* `hakmem run` passes a descriptor to learn whether the library took effect (tools/launch.c). It is closed and
+ * forgotten here, so that the program's own children do not have it. */
+static void answer_handshake(void)
+{
+    char line[64];
+    const char *text = os->getenv("HAKMEM_HANDSHAKE");
+    if (text == NULL)
+        return;
+    int fd = atoi(text);
+    if (fd > STDERR_FILENO) {
+        int n = snprintf(line, sizeof(line), "hakmem %s %d\n", HAK_VERSION, os->pid());
+        os->write(fd, line, (size_t)n);
+        os->close(fd);
+    }
+    unsetenv("HAKMEM_HANDSHAKE");
+}
+
+void start_in_constructor(void)
+{
+    answer_handshake();
+    if (os->getenv("HAKMEM_POLICY") != NULL || os->getenv("HAKMEM_STATS") != NULL)
+        start_now();
+}
+
+/* ---- end ---- */
+
+/* "%p" in the path becomes the process id. */
+static void statistics_path(char *path, size_t cap)
+{
+    const char *mark = strstr(config.stats, "%p");
+    if (mark != NULL)
+        snprintf(path, cap, "%.*s%d%s", (int)(mark - config.stats), config.stats, os->pid(), mark + 2);
+    else
+        snprintf(path, cap, "%s", config.stats);
+}
+
+static void write_statistics(void)
+{
+    char text[8192], path[4200];
+    store_set_gauges();
+    stats_read_usage();
+    size_t n = stats_print(text, sizeof(text));
+    if (strcmp(config.stats, "stderr") == 0) {
+        os->write(STDERR_FILENO, text, n);
+        return;
+    }
+    statistics_path(path, sizeof(path));
+    int fd = os->open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+    if (fd < 0) {
+        os_say("HAKMEM_STATS: %s: cannot be written (error %d)", path, -fd);
+        return;
+    }
+    os->write(fd, text, n);
+    os->close(fd);
+}
+
+void start_finish(void)
+{
+    if (atomic_load_explicit(&start_state, memory_order_acquire) != START_DONE)
+        return;
+    int saved_errno = errno;
+    if (start_measures && config.policy != NULL) {
+        store_settle_living();
+        policy_save(NULL);
+    }
+    if (config.stats != NULL)
+        write_statistics();
+    errno = saved_errno;
+}

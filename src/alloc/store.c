@@ -1,0 +1,549 @@
+#include "alloc/store.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "alloc/episode.h"
+#include "base/attr.h"
+#include "base/lock.h"
+#include "config/config.h"
+#include "policy/policy.h"
+#include "stats/stats.h"
+
+enum {
+    FLUSH_MAX = 128,     /* spans advised in one call; bounds what free() needs of the stack */
+    MOVED_MAX = 4096,    /* spans with a mapping of their own that may live: a part of vm.max_map_count */
+    MOVED_KEPT_MAX = 8,  /* and that may lie in BigCache */
+    CGROUP_SHARE = 4,    /* BigCache never holds more than a quarter of the cgroup's limit */
+    SPLIT_SHARE = 4,     /* a cached span is cut when more than a quarter of the block would be left over */
+    LOOKS_PER_BREAK_EVEN = 4, /* the timer's tick: an entry leaves at 1 to 1.25 break-even times */
+};
+
+static const uint64_t TICK_MIN_NS = 10000000, TICK_MAX_NS = 1000000000;
+
+static struct {
+    struct lock lock;
+    struct bigcache cache;
+    struct batch batch;
+    size_t live_bytes;
+    size_t batch_min_bytes;
+    _Atomic bool vector_refused;  /* this kernel has no process_madvise for us */
+    _Atomic bool queue;           /* the batch is not empty */
+} store = {.lock = LOCK_INIT(LOCK_RANK_STORE)};
+
+void store_start(const struct os_machine *machine)
+{
+    uint64_t cap = config.cache_mib << 20;
+    if (cap > machine->cgroup_limit_bytes / CGROUP_SHARE)
+        cap = machine->cgroup_limit_bytes / CGROUP_SHARE;
+    struct bigcache_options cache = {.cap_bytes = cap, .entry_cap_bytes = config.cache_entry_mib << 20};
+    struct batch_options batch = {.count = config.batch_count,
+                                  .bytes = config.batch_mib << 20,
+                                  .deadline_ns = config.batch_deadline_ms * 1000000};
+    bigcache_init(&store.cache, &cache);
+    batch_init(&store.batch, &batch);
+    store.batch_min_bytes = config.batch == 1 ? config.batch_min_kib << 10 : SIZE_MAX;
+}
+
+static struct span *span_of_cache(struct list *lru)
+{
+    return CONTAINER_OF(CONTAINER_OF(lru, struct cache_entry, lru), struct span, cache);
+}
+
+static struct span *span_of_batch(struct list *link)
+{
+    return CONTAINER_OF(CONTAINER_OF(link, struct batch_entry, link), struct span, batch);
+}
+
+static void set_state(struct span *s, enum span_state state)
+{
+    atomic_store_explicit(&s->state, (uint8_t)state, memory_order_release);
+}
+
+/* ---- under the lock: who goes where ---- */
+
+/* Moves the batch to `due`. A span that waits for MADV_FREE leaves BigCache until that is done. */
+static void take_batch(struct list *due)
+{
+    struct list queue, *l;
+    list_init(&queue);
+    if (store.batch.count == 0)
+        return;
+    stat_add(STAT_batch_flushes, 1);
+    stat_add(STAT_batch_spans, store.batch.count);
+    stat_add(STAT_batch_bytes, store.batch.bytes);
+    batch_take_all(&store.batch, &queue);
+    while ((l = list_pop_front(&queue)) != NULL) {
+        struct span *s = span_of_batch(l);
+        bigcache_remove(&store.cache, &s->cache);
+        set_state(s, SPAN_RETIRED);
+        list_push_back(due, l);
+    }
+}
+
+/* Queues a span that is to be advised; what must be advised now goes to `due`. */
+static void enqueue(struct span *s, bool lazy, struct list *due)
+{
+    s->batch.address = (uintptr_t)span_address(s);
+    s->batch.bytes = span_bytes(s);
+    s->batch.lazy = lazy;
+    if (s->batch.bytes < store.batch_min_bytes) {
+        bigcache_remove(&store.cache, &s->cache);
+        set_state(s, SPAN_RETIRED);
+        list_push_back(due, &s->batch.link);
+        stat_add(STAT_immediate_spans, 1);
+        return;
+    }
+    if (!lazy)
+        set_state(s, SPAN_QUEUED);
+    if (batch_put(&store.batch, &s->batch))
+        take_batch(due);
+}
+
+/* What has left BigCache is to be dropped. */
+static void drop_all(struct list *left, struct list *due, enum stat_id counter)
+{
+    struct list *l;
+    while ((l = list_pop_front(left)) != NULL) {
+        struct span *s = span_of_cache(l);
+        batch_remove(&store.batch, &s->batch);
+        stat_add(counter, 1);
+        enqueue(s, false, due);
+    }
+}
+
+static void keep(struct span *s, struct list *due)
+{
+    struct list left;
+    list_init(&left);
+    s->cache.address = (uintptr_t)span_address(s);
+    s->cache.bytes = span_bytes(s);
+    s->cache.zone = s->zone;
+    s->dirty = true;
+    set_state(s, SPAN_CACHED);
+    bigcache_put(&store.cache, &s->cache, 0, &left);
+    drop_all(&left, due, STAT_cache_evictions);
+}
+
+static void unlock(void)
+{
+    atomic_store_explicit(&store.queue, store.batch.count != 0, memory_order_relaxed);
+    lock_release(&store.lock);
+}
+
+/* ---- giving back, without the lock ---- */
+
+struct flush {
+    size_t nr_spans, nr_drop, nr_lazy;
+    uint64_t bytes;
+    int drop_status;
+    struct span *span[FLUSH_MAX];
+    struct iovec drop[FLUSH_MAX], lazy[FLUSH_MAX];
+};
+
+static int advise_each(const struct iovec *v, size_t n, enum os_advice advice)
+{
+    int status = 0;
+    for (size_t i = 0; i < n; i++) {
+        stat_add(STAT_os_madvise, 1);
+        stat_add(STAT_tlb_calls, 1);
+        int one = os->advise(v[i].iov_base, v[i].iov_len, advice);
+        if (one != 0)
+            status = one;
+    }
+    return status;
+}
+
+/* One call for all of them where the kernel can, else one for every run of neighbours. */
+static int advise_all(struct iovec *v, size_t n, enum os_advice advice)
+{
+    n = batch_coalesce(v, n);
+    if (n > 1 && !atomic_load_explicit(&store.vector_refused, memory_order_relaxed)) {
+        stat_add(STAT_os_process_madvise, 1);
+        stat_add(STAT_tlb_calls, 1);
+        int status = os->advise_many(v, n, advice);
+        if (status != -ENOSYS)
+            return status;
+        atomic_store_explicit(&store.vector_refused, true, memory_order_relaxed);
+    }
+    return advise_each(v, n, advice);
+}
+
+/* A span that came by mremap gets a fresh mapping, which the kernel joins with its neighbours'. */
+static void renew(struct span *s)
+{
+    enum os_advice pages = s->zone == ZONE_HUGE ? OS_USE_HUGE : OS_USE_BASE;
+    stat_add(STAT_os_mmap, 1);
+    stat_add(STAT_os_madvise, 1);
+    stat_add(STAT_tlb_calls, 1);
+    if (os->renew(span_address(s), span_bytes(s)) != 0) {
+        s->dirty = true;
+        return;
+    }
+    os->advise(span_address(s), span_bytes(s), pages);
+    s->dirty = false;
+}
+
+static void collect(struct flush *f, struct list *due)
+{
+    struct list *l;
+    f->nr_spans = f->nr_drop = f->nr_lazy = 0;
+    f->bytes = 0;
+    while (f->nr_spans < FLUSH_MAX && (l = list_pop_front(due)) != NULL) {
+        struct span *s = span_of_batch(l);
+        struct iovec piece = {span_address(s), span_bytes(s)};
+        f->span[f->nr_spans++] = s;
+        f->bytes += piece.iov_len;
+        if (s->moved && !s->batch.lazy)
+            continue;
+        if (s->batch.lazy)
+            f->lazy[f->nr_lazy++] = piece;
+        else
+            f->drop[f->nr_drop++] = piece;
+    }
+}
+
+static void advise_flush(struct flush *f)
+{
+    f->drop_status = f->nr_drop > 0 ? advise_all(f->drop, f->nr_drop, OS_GIVE_BACK) : 0;
+    if (f->nr_lazy > 0)
+        advise_all(f->lazy, f->nr_lazy, OS_GIVE_LAZILY);
+    for (size_t i = 0; i < f->nr_spans; i++)
+        if (f->span[i]->moved && !f->span[i]->batch.lazy)
+            renew(f->span[i]);
+}
+
+/* Each span's share of what the flush took; dropped ones are settled with it. */
+static void settle_flush(struct flush *f, uint64_t took_ns)
+{
+    for (size_t i = 0; i < f->nr_spans; i++) {
+        struct span *s = f->span[i];
+        if (s->label.cell != NULL)
+            s->label.give_back_ns += (uint32_t)(took_ns * (span_bytes(s) >> GRANULE_SHIFT) /
+                                                (f->bytes >> GRANULE_SHIFT));
+        if (s->batch.lazy)
+            continue;
+        if (!s->moved)
+            s->dirty = f->drop_status != 0;
+        episode_given_back(&s->label);
+        s->label.cell = NULL;
+    }
+}
+
+static void finish_flush(struct flush *f, struct list *due)
+{
+    lock_acquire(&store.lock);
+    for (size_t i = 0; i < f->nr_spans; i++) {
+        struct span *s = f->span[i];
+        if (s->batch.lazy) {
+            keep(s, due);
+            continue;
+        }
+        arena.nr_moved -= s->moved;
+        s->moved = false;
+        span_release(s);
+    }
+    unlock();
+}
+
+/* Gives back what is on `due`; that may push more out of BigCache. Keeps errno, for free(). */
+static void flush(struct list *due)
+{
+    if (HAK_LIKELY(list_empty(due)))
+        return;
+    int saved_errno = errno;
+    struct flush f;
+    while (!list_empty(due)) {
+        collect(&f, due);
+        uint64_t since = episode_clock(policy_learns());
+        advise_flush(&f);
+        settle_flush(&f, episode_clock(policy_learns()) - since);
+        finish_flush(&f, due);
+    }
+    errno = saved_errno;
+}
+
+/* ---- getting ---- */
+
+/* Cuts off what the block does not need, and keeps it. */
+static void cut_cached(struct span *s, uint32_t granules, struct list *due)
+{
+    if (s->granules - granules <= granules / SPLIT_SHARE)
+        return;
+    struct span *rest = span_split(s, granules);
+    if (rest == NULL)
+        return;
+    stat_add(STAT_cache_splits, 1);
+    keep(rest, due);
+}
+
+static struct span *get_cached(const struct span_request *request, uint64_t site, struct list *due)
+{
+    struct cache_entry *e =
+        bigcache_take(&store.cache, request->zone, (size_t)request->granules << GRANULE_SHIFT,
+                      (size_t)request->align_granules << GRANULE_SHIFT, site);
+    if (e == NULL)
+        return NULL;
+    struct span *s = CONTAINER_OF(e, struct span, cache);
+    batch_remove(&store.batch, &s->batch);
+    stat_add(STAT_cache_hits, 1);
+    stat_add(STAT_cache_hits_site, e->site == site);
+    cut_cached(s, request->granules, due);
+    set_state(s, SPAN_LIVE);
+    return s;
+}
+
+/* Cuts a span from the arena, making more of that usable as needed. */
+static struct span *get_cold(struct span_request *request)
+{
+    for (;;) {
+        struct span_need need;
+        struct span *s = span_take(request, &need);
+        if (s != NULL)
+            return s;
+        unlock();
+        int status = span_grow_arena(request->zone, &need);
+        lock_acquire(&store.lock);
+        if (status == 0)
+            continue;
+        if (request->room_granules == 0)
+            return NULL;
+        request->room_granules = 0; /* it was only a wish */
+    }
+}
+
+struct span *store_get(enum zone_id zone, size_t bytes, size_t align, uint64_t site, bool room,
+                       struct label *former)
+{
+    struct span_request request = span_request_for(zone, bytes, align);
+    struct list due;
+
+    *former = (struct label){0};
+    list_init(&due);
+    if (room && arena.roomy)
+        request.room_granules = request.granules < UINT32_MAX / 64 ? request.granules * 15 : 0;
+    lock_acquire(&store.lock);
+    struct span *s = room ? NULL : get_cached(&request, site, &due);
+    if (s == NULL) {
+        stat_add(STAT_cache_misses, !room);
+        s = get_cold(&request);
+    }
+    if (s != NULL) {
+        store.live_bytes += span_bytes(s);
+        *former = s->label;
+        s->label.cell = NULL;
+    }
+    unlock();
+    flush(&due);
+    return s;
+}
+
+/* ---- putting ---- */
+
+struct span *store_retire(const void *p)
+{
+    struct span *s = span_of(p);
+    uint8_t live = SPAN_LIVE;
+    if (s == NULL || !atomic_compare_exchange_strong_explicit(&s->state, &live, SPAN_RETIRED,
+                                                              memory_order_acq_rel, memory_order_acquire))
+        return NULL;
+    return s;
+}
+
+void store_put(struct span *s, enum arm_retain retain, uint64_t site)
+{
+    struct list due;
+    list_init(&due);
+
+    lock_acquire(&store.lock);
+    store.live_bytes -= span_bytes(s);
+    s->cache.site = site;
+    if (s->moved && arena.nr_moved > MOVED_KEPT_MAX)
+        retain = RETAIN_DROP;
+    if (retain == RETAIN_DROP)
+        enqueue(s, false, &due);
+    else
+        keep(s, &due);
+    if (retain == RETAIN_LAZY && list_in(&s->cache.bucket))
+        enqueue(s, true, &due);
+    unlock();
+    flush(&due);
+}
+
+void store_put_back(struct span *s)
+{
+    if (s->moved) {
+        store_put(s, RETAIN_DROP, 0);
+        return;
+    }
+    lock_acquire(&store.lock);
+    store.live_bytes -= span_bytes(s);
+    s->dirty = false;
+    span_release(s);
+    unlock();
+}
+
+void store_shrink(struct span *s, size_t bytes)
+{
+    struct span_request request = span_request_for((enum zone_id)s->zone, bytes, GRANULE_BYTES);
+    struct list due;
+    list_init(&due);
+
+    lock_acquire(&store.lock);
+    struct span *rest = request.granules < s->granules ? span_split(s, request.granules) : NULL;
+    if (rest != NULL) {
+        rest->dirty = true;
+        store.live_bytes -= span_bytes(rest);
+        enqueue(rest, false, &due);
+    }
+    unlock();
+    flush(&due);
+}
+
+bool store_extend(struct span *s, size_t bytes)
+{
+    struct span_request request = span_request_for((enum zone_id)s->zone, bytes, GRANULE_BYTES);
+    if (request.granules == 0)
+        return false;
+
+    lock_acquire(&store.lock);
+    size_t before = span_bytes(s);
+    bool done = span_extend(s, request.granules);
+    if (!done && span_is_last(s)) {
+        unlock();
+        int status = span_commit_behind(s, request.granules);
+        lock_acquire(&store.lock);
+        done = status == 0 && span_extend(s, request.granules);
+    }
+    if (done)
+        store.live_bytes += span_bytes(s) - before;
+    unlock();
+    return done;
+}
+
+int store_move(struct span *from, struct span *to)
+{
+    lock_acquire(&store.lock);
+    bool allowed = arena.nr_moved < MOVED_MAX;
+    arena.nr_moved += allowed;
+    unlock();
+    if (!allowed)
+        return -ENOMEM;
+
+    stat_add(STAT_os_mremap, 1);
+    stat_add(STAT_tlb_calls, 1);
+    int status = os->move(span_address(from), span_address(to), span_bytes(from));
+    if (status != 0) {
+        lock_acquire(&store.lock);
+        arena.nr_moved--;
+        unlock();
+        return status;
+    }
+    to->moved = true;
+    return 0;
+}
+
+/* ---- the timer's part ---- */
+
+static uint64_t break_even_ns(unsigned zone)
+{
+    return policy_break_even_ns(zone == ZONE_HUGE ? PAGES_HUGE : PAGES_BASE);
+}
+
+/* When to look again; called with the lock held. */
+static uint64_t next_look_ns(void)
+{
+    uint64_t next = 0;
+    for (unsigned zone = 0; zone < ZONE_COUNT; zone++) {
+        uint64_t tick = break_even_ns(zone) / LOOKS_PER_BREAK_EVEN;
+        if (store.cache.zone_bytes[zone] == 0)
+            continue;
+        tick = tick < TICK_MIN_NS ? TICK_MIN_NS : tick > TICK_MAX_NS ? TICK_MAX_NS : tick;
+        if (next == 0 || tick < next)
+            next = tick;
+    }
+    if (store.batch.count != 0 && (next == 0 || store.batch.options.deadline_ns < next))
+        next = store.batch.options.deadline_ns;
+    return next;
+}
+
+uint64_t store_tick(uint64_t now_ns)
+{
+    uint64_t break_even[ZONE_COUNT] = {break_even_ns(ZONE_BASE), break_even_ns(ZONE_HUGE)};
+    struct list due, left;
+    list_init(&due);
+    list_init(&left);
+
+    lock_acquire(&store.lock);
+    bigcache_expire(&store.cache, now_ns, break_even, &left);
+    drop_all(&left, &due, STAT_cache_expiries);
+    if (batch_is_due(&store.batch, now_ns))
+        take_batch(&due);
+    unlock();
+    flush(&due);
+
+    lock_acquire(&store.lock);
+    uint64_t next = next_look_ns();
+    unlock();
+    return next;
+}
+
+bool store_has_queue(void)
+{
+    return atomic_load_explicit(&store.queue, memory_order_relaxed);
+}
+
+size_t store_trim(void)
+{
+    struct list due, left;
+    list_init(&due);
+    list_init(&left);
+
+    lock_acquire(&store.lock);
+    size_t bytes = store.cache.bytes + store.batch.bytes;
+    bigcache_clear(&store.cache, &left);
+    drop_all(&left, &due, STAT_cache_evictions);
+    take_batch(&due);
+    unlock();
+    flush(&due);
+    return bytes;
+}
+
+/* ---- the whole ---- */
+
+void store_settle_living(void)
+{
+    struct span *all = (struct span *)arena.spans.base;
+    lock_acquire(&store.lock);
+    uint32_t n = arena.nr_spans;
+    unlock();
+    for (uint32_t i = 1; i < n; i++)
+        if (atomic_load_explicit(&all[i].state, memory_order_acquire) == SPAN_LIVE)
+            episode_living(&all[i].label, span_address(&all[i]), span_bytes(&all[i]));
+}
+
+void store_set_gauges(void)
+{
+    long mappings = arena.base != 0 ? os->mappings_in(arena.base, arena.base + arena.bytes) : 0;
+    uint64_t used = 0;
+
+    lock_acquire(&store.lock);
+    stat_set(STAT_live_bytes, store.live_bytes);
+    stat_set(STAT_retained_bytes, store.cache.bytes);
+    stat_set(STAT_queued_bytes, store.batch.bytes);
+    for (unsigned z = 0; z < ZONE_COUNT; z++)
+        used += (uint64_t)arena.zone[z].frontier << GRANULE_SHIFT;
+    unlock();
+    stat_set(STAT_arena_bytes, used);
+    stat_set(STAT_mappings, mappings > 0 ? (uint64_t)mappings : 0);
+}
+
+void store_fork_prepare(void)
+{
+    lock_acquire(&store.lock);
+}
+
+void store_fork_done(void)
+{
+    lock_release(&store.lock);
+}

@@ -1,0 +1,64 @@
+/*
+ * The store: spans, BigCache and batch under one lock, and the giving back.
+ *
+ * A span is taken from BigCache if one fits, else cut from the arena. A freed span goes where its arm says: kept,
+ * kept and queued for MADV_FREE, or queued to be dropped. What leaves BigCache is queued to be dropped. The
+ * batch is advised in one system call when it is due; only then do dropped spans become free ones. No system
+ * call is made under the lock: a span that is being advised is in none of the structures meanwhile.
+ */
+#ifndef HAK_ALLOC_STORE_H
+#define HAK_ALLOC_STORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "alloc/span.h"
+#include "policy/arms.h"
+
+void store_start(const struct os_machine *machine);
+
+/* A LIVE span for a block of `bytes` at a multiple of `align`, from BigCache or cold (not `dirty`). `room`: free
+ * space is wanted behind it. `former`: the label of the block whose memory it is, to be settled as reused.
+ * NULL: no memory. */
+struct span *store_get(enum zone_id zone, size_t bytes, size_t align, uint64_t site, bool room,
+                       struct label *former);
+
+/* Marks the LIVE span at `p` as retired, so that nobody else can free it; NULL: there is none. */
+struct span *store_retire(const void *p);
+
+/* Takes a retired span back as its arm's `retain` says; `site` used it last. */
+void store_put(struct span *s, enum arm_retain retain, uint64_t site);
+
+/* Takes back a LIVE span in which no page is resident: never touched, or moved away. */
+void store_put_back(struct span *s);
+
+/* Cuts what is behind the first `bytes` off a LIVE span and gives it back. */
+void store_shrink(struct span *s, size_t bytes);
+
+/* Enlarges a LIVE span in place; false: it cannot be. */
+bool store_extend(struct span *s, size_t bytes);
+
+/* Moves the pages of LIVE span `from` to the start of LIVE span `to`. 0, or -errno and nothing is moved. */
+int store_move(struct span *from, struct span *to);
+
+/* Gives back everything in BigCache and batch; how many bytes. */
+size_t store_trim(void);
+
+/*
+ * What the timer does: expires and flushes what is due at `now_ns`. Returns the ns until it should look again;
+ * 0: there is nothing retained. */
+uint64_t store_tick(uint64_t now_ns);
+
+/* Whether the batch waits for its deadline. */
+bool store_has_queue(void);
+
+/* Reports every block that lives on to the learner; at the end of the process. */
+void store_settle_living(void);
+
+/* Sets the gauges of the statistics that are the store's. */
+void store_set_gauges(void);
+
+void store_fork_prepare(void);
+void store_fork_done(void);
+
+#endif

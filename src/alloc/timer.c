@@ -1,0 +1,170 @@
+#include "alloc/timer.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <time.h>
+
+#include "alloc/store.h"
+#include "base/lock.h"
+#include "config/config.h"
+#include "os/os.h"
+#include "policy/policy.h"
+
+enum {
+    STACK_BYTES = 256 << 10,   /* saving a policy needs about 20 KiB; thread-local storage comes on top */
+    CALLS_PER_LOOK = 64,       /* without a thread: every so many calls the clock is looked at */
+};
+
+static const uint64_t LINGER_NS = 1000000000, NS_PER_S = 1000000000;
+
+_Atomic int timer_state = TIMER_NONE;
+
+static struct lock lock = LOCK_INIT(LOCK_RANK_TIMER);
+static pthread_cond_t wake;
+
+static void set_state(enum timer_state state)
+{
+    atomic_store_explicit(&timer_state, (int)state, memory_order_relaxed);
+}
+
+static void init_condition(void)
+{
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&wake, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
+void timer_start(void)
+{
+    init_condition();
+    set_state(config.timer == 1 ? TIMER_NONE : TIMER_NEVER);
+}
+
+/* Sleeps until woken, `ns` at most; called with the lock held. */
+static void sleep_ns(uint64_t ns)
+{
+    uint64_t until = os->now_ns() + ns;
+    struct timespec t = {.tv_sec = (time_t)(until / NS_PER_S), .tv_nsec = (long)(until % NS_PER_S)};
+    set_state(ns <= config.batch_deadline_ms * 1000000 ? TIMER_SHORT : TIMER_LONG);
+    lock_rank_leave(lock.rank);
+    pthread_cond_timedwait(&wake, &lock.mutex, &t);
+    lock_rank_enter(lock.rank);
+    set_state(TIMER_AWAKE);
+}
+
+/* Saves what was learned, once a period; when it was last done is in *saved_ns. */
+static void save_now_and_then(uint64_t now_ns, uint64_t *saved_ns)
+{
+    if (!policy_has_unsaved() || now_ns - *saved_ns < config.save_s * NS_PER_S)
+        return;
+    *saved_ns = now_ns;
+    policy_save(NULL);
+}
+
+static void *run(void *unused)
+{
+    uint64_t saved_ns = os->now_ns();
+    bool was_idle = false;
+
+    lock_acquire(&lock);
+    for (;;) {
+        lock_release(&lock);
+        uint64_t now_ns = os->now_ns();
+        uint64_t next_ns = store_tick(now_ns);
+        save_now_and_then(now_ns, &saved_ns);
+        lock_acquire(&lock);
+
+        bool idle = next_ns == 0 && !policy_has_unsaved();
+        if (idle && was_idle)
+            break;
+        was_idle = idle;
+        sleep_ns(next_ns != 0 ? next_ns : LINGER_NS);
+    }
+    set_state(TIMER_NONE);
+    lock_release(&lock);
+    return NULL;
+}
+
+/* The new thread inherits the mask: it never runs a handler of the program's. */
+static int start_thread(void)
+{
+    pthread_attr_t attributes;
+    pthread_t thread;
+    sigset_t all, former;
+
+    pthread_attr_init(&attributes);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &former);
+    int status = pthread_create(&thread, &attributes, run, NULL);
+    if (status == 0)
+        pthread_setname_np(thread, "hakmem");
+    pthread_sigmask(SIG_SETMASK, &former, NULL);
+    pthread_attr_destroy(&attributes);
+    return status;
+}
+
+/* Whoever changes NONE to AWAKE starts the thread, without the lock: pthread_create allocates. */
+static void start_once(void)
+{
+    int none = TIMER_NONE;
+    if (!atomic_compare_exchange_strong(&timer_state, &none, TIMER_AWAKE))
+        return;
+    int status = start_thread();
+    if (status == 0)
+        return;
+    set_state(TIMER_NEVER);
+    os_say("no helper thread (error %d): memory is given back during calls only", status);
+}
+
+static void work_now_and_then(void)
+{
+    static _Atomic unsigned calls;
+    if (atomic_fetch_add_explicit(&calls, 1, memory_order_relaxed) % CALLS_PER_LOOK == 0)
+        store_tick(os->now_ns());
+}
+
+void timer_wanted_slowly(bool queued)
+{
+    int saved_errno = errno;
+    switch (atomic_load_explicit(&timer_state, memory_order_relaxed)) {
+    case TIMER_NONE:
+        start_once();
+        break;
+    case TIMER_LONG:
+        lock_acquire(&lock);
+        set_state(TIMER_AWAKE);
+        pthread_cond_signal(&wake);
+        lock_release(&lock);
+        break;
+    case TIMER_NEVER:
+        work_now_and_then();
+        break;
+    default:
+        break;
+    }
+    errno = saved_errno;
+}
+
+void timer_fork_prepare(void)
+{
+    lock_acquire(&lock);
+}
+
+void timer_fork_parent(void)
+{
+    lock_release(&lock);
+}
+
+/* The thread is not in the child, and whoever waited on the condition neither. */
+void timer_fork_child(void)
+{
+    init_condition();
+    if (atomic_load_explicit(&timer_state, memory_order_relaxed) != TIMER_NEVER)
+        set_state(TIMER_NONE);
+    lock_release(&lock);
+}

@@ -1,0 +1,176 @@
+/*
+ * The C library's names. Nothing is decided here: the return address is taken, which is the site, and the
+ * corner cases of each function's contract are settled.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "alloc/alloc.h"
+#include "alloc/start.h"
+#include "alloc/store.h"
+#include "hakmem/hakmem.h"
+
+#define CALLER ((uintptr_t)__builtin_return_address(0))
+
+void free_sized(void *p, size_t size);
+void free_aligned_sized(void *p, size_t align, size_t size);
+void cfree(void *p);
+
+HAK_EXPORT void *malloc(size_t size)
+{
+    return hak_alloc_at_site(size, 1, CALLER);
+}
+
+HAK_EXPORT void *calloc(size_t count, size_t size)
+{
+    return hak_calloc_at_site(count, size, CALLER);
+}
+
+HAK_EXPORT void *realloc(void *p, size_t size)
+{
+    return hak_realloc_at_site(p, size, CALLER);
+}
+
+HAK_EXPORT void *reallocarray(void *p, size_t count, size_t size)
+{
+    size_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes)) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    return hak_realloc_at_site(p, bytes, CALLER);
+}
+
+HAK_EXPORT void free(void *p)
+{
+    hak_free_block(p);
+}
+
+HAK_EXPORT void cfree(void *p)
+{
+    hak_free_block(p);
+}
+
+HAK_EXPORT void free_sized(void *p, size_t size)
+{
+    hak_free_block(p);
+}
+
+HAK_EXPORT void free_aligned_sized(void *p, size_t align, size_t size)
+{
+    hak_free_block(p);
+}
+
+/* As glibc does, what is no power of two is rounded up to one. */
+static void *align_at(size_t align, size_t size, uint64_t site)
+{
+    if (align > SIZE_MAX / 2 + 1) {
+        errno = EINVAL;
+        return NULL;
+    }
+    if (!is_pow2(align))
+        align = align == 0 ? 1 : (size_t)2 << log2_floor(align);
+    return hak_alloc_at_site(size, align, site);
+}
+
+HAK_EXPORT void *memalign(size_t align, size_t size)
+{
+    return align_at(align, size, CALLER);
+}
+
+HAK_EXPORT void *aligned_alloc(size_t align, size_t size)
+{
+    return align_at(align, size, CALLER);
+}
+
+HAK_EXPORT int posix_memalign(void **out, size_t align, size_t size)
+{
+    int saved_errno = errno;
+    if (!is_pow2(align) || align % sizeof(void *) != 0)
+        return EINVAL;
+    void *p = hak_alloc_at_site(size, align, CALLER);
+    errno = saved_errno;
+    if (p == NULL)
+        return ENOMEM;
+    *out = p;
+    return 0;
+}
+
+static size_t page_bytes(void)
+{
+    return is_started() && arena.page_bytes != 0 ? arena.page_bytes : GRANULE_BYTES;
+}
+
+HAK_EXPORT void *valloc(size_t size)
+{
+    return hak_alloc_at_site(size, page_bytes(), CALLER);
+}
+
+HAK_EXPORT void *pvalloc(size_t size)
+{
+    size_t page = page_bytes();
+    if (size > SIZE_MAX - page) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    return hak_alloc_at_site(align_up(size, page), page, CALLER);
+}
+
+HAK_EXPORT size_t malloc_usable_size(void *p)
+{
+    return hak_block_bytes(p);
+}
+
+HAK_EXPORT int malloc_trim(size_t pad)
+{
+    size_t bytes = hak_trim();
+    return heap_trim(pad) != 0 || bytes != 0;
+}
+
+/* The C library's view of its heap, and the spans as what it calls mmapped blocks. */
+typedef struct mallinfo2 (*mallinfo2_function)(void);
+
+HAK_EXPORT struct mallinfo2 mallinfo2(void)
+{
+    struct mallinfo2 info = {0};
+    mallinfo2_function behind_us = (mallinfo2_function)dlsym(RTLD_NEXT, "mallinfo2");
+    if (behind_us != NULL)
+        info = behind_us();
+    uint64_t served = 0, freed = 0, live = 0;
+    hak_stat("mmap_allocs", &served);
+    hak_stat("mmap_frees", &freed);
+    hak_stat("live_bytes", &live);
+    info.hblks += served - freed;
+    info.hblkhd += live;
+    return info;
+}
+
+HAK_EXPORT struct mallinfo mallinfo(void)
+{
+    struct mallinfo2 wide = mallinfo2();
+    return (struct mallinfo){
+        .arena = (int)wide.arena,
+        .ordblks = (int)wide.ordblks,
+        .smblks = (int)wide.smblks,
+        .hblks = (int)wide.hblks,
+        .hblkhd = (int)wide.hblkhd,
+        .usmblks = (int)wide.usmblks,
+        .fsmblks = (int)wide.fsmblks,
+        .uordblks = (int)wide.uordblks,
+        .fordblks = (int)wide.fordblks,
+        .keepcost = (int)wide.keepcost,
+    };
+}
+
+__attribute__((constructor)) static void loaded(void)
+{
+    start_in_constructor();
+}
+
+__attribute__((destructor)) static void unloaded(void)
+{
+    start_finish();
+}

@@ -1,0 +1,51 @@
+/*
+ * Cells: the learning side of the site table, one for each site and band that was met. Learn mode only.
+ *
+ * A cell holds what is known now, and what of it the policy file holds already: saving merges the
+ * difference into the file, so that processes that share a file lose nothing and count nothing twice.
+ * Locking: a cell's state under one of a few striped locks; a cell is never removed.
+ */
+#ifndef HAK_POLICY_CELL_H
+#define HAK_POLICY_CELL_H
+
+#include <stdbool.h>
+
+#include "policy/cost.h"
+#include "policy/doc.h"
+#include "policy/policy.h"
+#include "policy/site.h"
+
+/* What a cell has to know of the policy in force. */
+struct cell_context {
+    const struct prices *prices;
+    const arm_set *playable;       /* by band - BAND_FIRST: arms that stand for themselves here */
+    const uint8_t (*played_as)[ARM_COUNT];
+    const uint8_t *default_arm;
+    uint64_t seed;
+};
+
+/* Memory for the cells. false: there is none, and nothing is learned. */
+bool cells_start(const struct cell_context *context);
+
+/* The cell of a site's band, made when missing, from `known` if that is not NULL; NULL: no room. */
+struct policy_cell *cell_find_or_add(struct site *site, unsigned band, const struct policy_band *known);
+
+/* Forgets what this process learned of the cell in favour of `known` (NULL: nothing). */
+void cell_reset(struct policy_cell *cell, const struct policy_band *known);
+
+enum arm_id cell_choose(struct policy_cell *cell);
+
+bool cells_have_unsaved(void);
+
+/* Adds to `doc` what was learned since the last save. 0 or -ENOMEM. */
+int cells_collect(struct policy_doc *doc);
+/* The last collection is in the file, or is not. */
+void cells_collected(bool saved);
+
+/* The parent, or the file, has all that was learned so far. */
+void cells_mark_saved(void);
+
+void cells_fork_prepare(void);
+void cells_fork_done(void);
+
+#endif

@@ -1,0 +1,123 @@
+#include "policy/cost.h"
+
+#include "base/attr.h"
+
+enum {
+    GOAL_SHIFT = 4,              /* the goals speed and memory move the price of memory by 2^4 */
+    PRICE_GIB_S_US = 133000,     /* holding 1 GiB for 1 s: 133 ms of CPU, as public clouds price them */
+    PREDICTED_BATCH = 16,        /* spans that share one flush, for predictions */
+    PREDICTED_WAIT_NS = 5000000, /* half the batch's usual deadline */
+};
+
+static uint64_t saturate(unsigned __int128 x)
+{
+    return x > UINT64_MAX ? UINT64_MAX : (uint64_t)x;
+}
+
+uint64_t cost_of_holding_ns(const struct prices *p, uint64_t bytes, uint64_t ns)
+{
+    /* PRICE_GIB_S_US / 10^6 ns of CPU for a GiB-nanosecond. */
+    unsigned __int128 cost = (unsigned __int128)bytes * ns;
+    if (p->goal == GOAL_SPEED)
+        cost >>= GOAL_SHIFT;
+    if (cost >> 100 != 0)
+        return UINT64_MAX;
+    if (p->goal == GOAL_MEMORY)
+        cost <<= GOAL_SHIFT;
+    return saturate((cost >> 20) * PRICE_GIB_S_US / 1000000 >> 10);
+}
+
+/* Resident pages that are not part of a whole huge page. */
+static uint64_t loose_base_pages(const struct prices *p, const struct episode *e)
+{
+    uint64_t in_huge = (uint64_t)e->huge_full * (p->huge_bytes / p->page_bytes);
+    return e->base_pages > in_huge ? e->base_pages - in_huge : 0;
+}
+
+uint64_t cost_of_filling_ns(const struct prices *p, enum arm_id arm, const struct episode *e)
+{
+    const struct arm *a = &arms[arm];
+    if (a->backing == BACKING_MMAP && a->fill == FILL_PREFAULT) {
+        if (a->pages == PAGES_BASE)
+            return (e->bytes + p->page_bytes - 1) / p->page_bytes * p->of.base_populate;
+        return (e->bytes + p->huge_bytes - 1) / p->huge_bytes * p->of.huge_populate;
+    }
+    if (a->backing == BACKING_HEAP || a->pages == PAGES_BASE)
+        return e->base_pages * p->of.base_fault;
+    return e->huge_full * p->of.huge_fault + loose_base_pages(p, e) * p->of.base_fault;
+}
+
+uint64_t cost_of_episode_ns(const struct prices *p, enum arm_id arm, const struct episode *e, uint32_t cold_q10)
+{
+    uint64_t resident = (uint64_t)e->base_pages * p->page_bytes;
+    uint64_t filling = cost_of_filling_ns(p, arm, e);
+    unsigned __int128 cost = e->malloc_ns;
+
+    cost += e->free_ns;
+    cost += e->give_back_ns;
+    cost += cost_of_holding_ns(p, resident, e->live_ns);
+    cost += cost_of_holding_ns(p, resident, e->idle_ns);
+    cost += e->given_back ? filling : (unsigned __int128)filling * cold_q10 / 1024;
+    return saturate(cost);
+}
+
+uint64_t cost_break_even_ns(const struct prices *p, enum arm_pages pages)
+{
+    uint64_t bytes = pages == PAGES_HUGE ? p->huge_bytes : p->page_bytes;
+    uint64_t again = pages == PAGES_HUGE ? p->of.huge_fault + p->of.huge_drop
+                                         : p->of.base_fault + p->of.base_drop;
+    /* Holding is linear in time: scale from what a second costs. */
+    uint64_t second = cost_of_holding_ns(p, bytes << 10, 1000000000);
+    return second == 0 ? UINT64_MAX : saturate((unsigned __int128)again * 1000000000 * 1024 / second);
+}
+
+/* The episode as it would have been on the other kind of pages. */
+static struct episode on_pages(const struct prices *p, const struct episode *e, enum arm_pages from,
+                               enum arm_pages to)
+{
+    struct episode other = *e;
+    if (to == PAGES_HUGE && from == PAGES_BASE) {
+        other.huge_full = e->huge_touched;
+        other.base_pages = e->huge_touched * (uint32_t)(p->huge_bytes / p->page_bytes);
+    }
+    return other;
+}
+
+static uint64_t giving_back_ns(const struct prices *p, enum arm_pages pages, const struct episode *e, bool lazily)
+{
+    const struct calibration *of = &p->of;
+    uint64_t base = lazily ? of->base_lazy : of->base_drop;
+    uint64_t huge = lazily ? of->huge_lazy : of->huge_drop;
+    uint64_t call = of->advise_call / PREDICTED_BATCH;
+    if (pages == PAGES_BASE)
+        return call + e->base_pages * base;
+    return call + e->huge_full * huge + loose_base_pages(p, e) * base;
+}
+
+static struct episode under_arm(const struct prices *p, enum arm_id played, const struct episode *e,
+                                enum arm_id arm)
+{
+    const struct arm *was = &arms[played], *is = &arms[arm];
+    struct episode other = on_pages(p, e, was->backing == BACKING_HEAP ? PAGES_BASE : was->pages,
+                                    is->backing == BACKING_HEAP ? PAGES_BASE : is->pages);
+    bool kept = is->backing == BACKING_HEAP || is->retain != RETAIN_DROP;
+    uint64_t break_even = cost_break_even_ns(p, (enum arm_pages)is->pages);
+
+    /* A dropped block tells nothing of how soon it would have been reused: suppose it was at once. */
+    bool returns = e->reused || was->retain == RETAIN_DROP;
+    other.given_back = !kept || !returns || e->idle_ns > break_even;
+    other.idle_ns = !kept ? PREDICTED_WAIT_NS : e->idle_ns < break_even ? e->idle_ns : break_even;
+    other.give_back_ns = other.given_back ? giving_back_ns(p, (enum arm_pages)is->pages, e, false) : 0;
+    if (is->backing == BACKING_MMAP && is->retain == RETAIN_LAZY)
+        other.give_back_ns += giving_back_ns(p, (enum arm_pages)is->pages, e, true);
+    return other;
+}
+
+void cost_predict(const struct prices *p, enum arm_id played, const struct episode *e, uint32_t cold_q10,
+                  int32_t log2_cost_q10[ARM_COUNT])
+{
+    for (int i = 0; i < ARM_COUNT; i++) {
+        struct episode other = under_arm(p, played, e, (enum arm_id)i);
+        log2_cost_q10[i] = elo_log2_q10(cost_of_episode_ns(p, (enum arm_id)i, &other, cold_q10));
+    }
+}

@@ -1,0 +1,47 @@
+/*
+ * What an episode cost: facts times prices, in nanoseconds of CPU (docs/design.md has the reasons).
+ *
+ *   time in malloc and free, and its share of giving back
+ *   + price of memory x bytes resident x time, in use and retained
+ *   + faulting its pages in again, charged to the episode that gave them back: so an arm pays for its own
+ *     choice, whatever the arms before and after it do
+ *   + of an episode whose memory was reused: its share of the first faults of all, which is the most blocks that
+ *     lived at once over the blocks there were
+ */
+#ifndef HAK_POLICY_COST_H
+#define HAK_POLICY_COST_H
+
+#include <stdint.h>
+
+#include "os/os.h"
+#include "policy/arms.h"
+#include "policy/doc.h"
+#include "policy/policy.h"
+
+struct prices {
+    struct calibration of;    /* ns per page or call, all > 0 */
+    size_t page_bytes;
+    size_t huge_bytes;        /* of a huge page; page_bytes where there are none */
+    enum policy_goal goal;
+};
+
+/* Holding `bytes` for `ns`. */
+uint64_t cost_of_holding_ns(const struct prices *p, uint64_t bytes, uint64_t ns);
+
+/* Bringing the episode's pages in again under `arm`. */
+uint64_t cost_of_filling_ns(const struct prices *p, enum arm_id arm, const struct episode *e);
+
+/* The whole; `cold_q10`: the share (of 1024) of such blocks that start on memory never used before. */
+uint64_t cost_of_episode_ns(const struct prices *p, enum arm_id arm, const struct episode *e, uint32_t cold_q10);
+
+/* The idle time at which holding a page has cost what it costs to give it back and fault it in again. */
+uint64_t cost_break_even_ns(const struct prices *p, enum arm_pages pages);
+
+/* What each arm would have cost in place of `played`, from that one episode: log2 ns, Q10. */
+void cost_predict(const struct prices *p, enum arm_id played, const struct episode *e, uint32_t cold_q10,
+                  int32_t log2_cost_q10[ARM_COUNT]);
+
+/* Measures the prices on this machine, in under 20 ms. 0, or -errno and the prices are not changed. */
+int calibrate(struct calibration *out, const struct os_machine *machine);
+
+#endif

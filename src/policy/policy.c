@@ -1,0 +1,383 @@
+#include "policy/policy.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/lock.h"
+#include "config/config.h"
+#include "default_policy.h"
+#include "policy/cell.h"
+#include "policy/cost.h"
+#include "policy/doc.h"
+#include "stats/stats.h"
+
+enum { HUGE_BYTES_MAX = 32 << 20 }; /* 64 KiB base pages have 512 MiB huge ones: too coarse for a block */
+
+/* The policy in force. Constant after the start but for `doc` and the arms of sites, which
+ * policy_load() changes under the lock. */
+static struct {
+    bool looks_up;                 /* blocks are told apart by site */
+    bool learns;
+    struct policy_doc *doc;        /* what was loaded; NULL: nothing */
+    struct prices prices;
+    struct policy_machine machine;
+    uint64_t break_even_ns[2];     /* by enum arm_pages */
+    arm_set playable[BAND_COUNT];
+    uint8_t played_as[BAND_COUNT][ARM_COUNT];
+    uint8_t default_arm[BAND_COUNT];
+    enum arm_id forced;
+} policy;
+
+static struct lock save_lock = LOCK_INIT(LOCK_RANK_SAVE);
+
+/* ---- what this machine can do ---- */
+
+static bool advice_works(void *page, size_t bytes, enum os_advice advice)
+{
+    stat_add(STAT_os_madvise, 1);
+    return os->advise(page, bytes, advice) == 0;
+}
+
+static void find_abilities(const struct os_machine *machine, bool have_arena, struct arm_abilities *can)
+{
+    size_t bytes = machine->page_bytes;
+    void *page = os->map(bytes);
+    *can = (struct arm_abilities){.heap = 1, .heap_pages = 0, .huge_pages = machine->huge_bytes != 0};
+    can->mmap = have_arena && HAK_LARGE_MMAP && config.large_mmap == 1;
+    stat_add(STAT_os_mmap, 1);
+    if (page == NULL)
+        return;
+    can->prefault = advice_works(page, bytes, OS_POPULATE);
+    can->lazy = advice_works(page, bytes, OS_GIVE_LAZILY);
+    os->release(page, bytes);
+    stat_add(STAT_os_munmap, 1);
+}
+
+/* The arm that stands for `arm` in this band; the heap where its backing is not to be had. */
+static uint8_t playable_arm(unsigned index, uint8_t arm)
+{
+    uint8_t played = arm < ARM_COUNT ? policy.played_as[index][arm] : (uint8_t)ARM_NONE;
+    return played != ARM_NONE ? played : (uint8_t)ARM_HEAP_BASE_TOUCH_KEEP;
+}
+
+static void find_arms(const struct os_machine *machine, bool have_arena)
+{
+    struct arm_abilities can;
+    find_abilities(machine, have_arena, &can);
+    size_t huge = machine->huge_bytes <= HUGE_BYTES_MAX ? machine->huge_bytes : 0;
+    for (unsigned i = 0; i < BAND_COUNT; i++) {
+        /* A block smaller than a huge page would share it with others, and could not give it back. */
+        can.huge_pages = huge != 0 && (uint64_t)1 << (i + BAND_FIRST) >= huge;
+        policy.playable[i] = arm_pool(&can, policy.played_as[i]);
+        policy.default_arm[i] = playable_arm(i, default_arms[i]);
+    }
+    if (config.arm == NULL)
+        return;
+    policy.forced = arm_by_name(config.arm);
+    if (policy.forced == ARM_NONE)
+        os_say("HAKMEM_ARM=\"%.60s\": expected an arm's name such as mmap/huge/touch/keep; ignored", config.arm);
+}
+
+/* ---- sites ---- */
+
+/* Sets a site's arms from the policy; called with the site table's lock held, or before it is shared. */
+static void fill_site(struct site *site)
+{
+    const struct policy_site *known =
+        policy.doc != NULL && site->id != 0 ? policy_doc_site(policy.doc, site->id, false) : NULL;
+
+    for (unsigned i = 0; i < BAND_COUNT; i++)
+        atomic_store_explicit(&site->arm[i], policy.default_arm[i], memory_order_relaxed);
+    for (unsigned b = 0; known != NULL && b < known->nr_bands; b++) {
+        unsigned i = known->band[b]->band - BAND_FIRST;
+        if (known->band[b]->champion != ARM_NONE)
+            atomic_store_explicit(&site->arm[i], playable_arm(i, known->band[b]->champion),
+                                  memory_order_relaxed);
+    }
+}
+
+uint64_t policy_name_site(const char *file, unsigned line)
+{
+    return site_add_named(file, line, fill_site);
+}
+
+static const struct policy_band *known_band(const struct site *site, unsigned band)
+{
+    struct policy_site *known =
+        policy.doc != NULL && site->id != 0 ? policy_doc_site(policy.doc, site->id, false) : NULL;
+    return known != NULL ? policy_site_band(policy.doc, known, band, false) : NULL;
+}
+
+static struct decision learn(struct site *site, size_t bytes)
+{
+    unsigned band = band_of(bytes);
+    struct policy_cell *cell = atomic_load_explicit(&site->cell[band - BAND_FIRST], memory_order_acquire);
+    if (HAK_UNLIKELY(cell == NULL))
+        cell = cell_find_or_add(site, band, known_band(site, band));
+    if (cell == NULL)
+        return (struct decision){NULL, site->id, (enum arm_id)policy.default_arm[band - BAND_FIRST]};
+    return (struct decision){cell, site->id, cell_choose(cell)};
+}
+
+static HAK_NOINLINE struct decision choose_rarely(uint64_t key, size_t bytes)
+{
+    unsigned index = band_of(bytes) - BAND_FIRST;
+    struct decision by_default = {NULL, 0, (enum arm_id)policy.default_arm[index]};
+
+    if (policy.forced != ARM_NONE)
+        by_default.arm = (enum arm_id)playable_arm(index, (uint8_t)policy.forced);
+    if (!policy.looks_up || key == 0)
+        return by_default;
+    struct site *site = site_find_or_add(key, fill_site);
+    if (site == NULL)
+        return by_default;
+    if (policy.learns)
+        return learn(site, bytes);
+    return (struct decision){NULL, site->id, (enum arm_id)atomic_load_explicit(&site->arm[index],
+                                                                               memory_order_relaxed)};
+}
+
+struct decision policy_choose(uint64_t key, size_t bytes)
+{
+    if (HAK_LIKELY(policy.looks_up && !policy.learns)) {
+        struct site *site = site_find(key);
+        if (HAK_LIKELY(site != NULL))
+            return (struct decision){NULL, site->id,
+                                     (enum arm_id)atomic_load_explicit(
+                                         &site->arm[band_of(bytes) - BAND_FIRST], memory_order_relaxed)};
+    }
+    return choose_rarely(key, bytes);
+}
+
+bool policy_learns(void)
+{
+    return policy.learns;
+}
+
+uint64_t policy_break_even_ns(enum arm_pages pages)
+{
+    return policy.break_even_ns[pages];
+}
+
+/* A fill's price follows what fills really cost, and the price of a fault keeps its ratio to it. */
+void policy_note_fill(enum arm_pages kind, uint64_t bytes, uint64_t ns)
+{
+    enum { RATE = 16 };
+    struct calibration *of = &policy.prices.of;
+    uint64_t *populate = kind == PAGES_HUGE ? &of->huge_populate : &of->base_populate;
+    uint64_t *fault = kind == PAGES_HUGE ? &of->huge_fault : &of->base_fault;
+    uint64_t was = __atomic_load_n(populate, __ATOMIC_RELAXED);
+    size_t page = kind == PAGES_HUGE ? policy.prices.huge_bytes : policy.prices.page_bytes;
+    uint64_t each = bytes >= page ? ns / (bytes / page) : 0;
+
+    if (each == 0)
+        return;
+    uint64_t is = (was * (RATE - 1) + each) / RATE;
+    uint64_t fault_is = __atomic_load_n(fault, __ATOMIC_RELAXED) * is / was;
+    if (is == 0 || fault_is == 0)
+        return;
+    __atomic_store_n(populate, is, __ATOMIC_RELAXED);
+    __atomic_store_n(fault, fault_is, __ATOMIC_RELAXED);
+}
+
+/* ---- start ---- */
+
+static void name_machine(const struct os_machine *machine)
+{
+    struct os_names names;
+    os->names(&names);
+    memcpy(policy.machine.cpu, names.cpu, sizeof(policy.machine.cpu));
+    memcpy(policy.machine.kernel, names.kernel, sizeof(policy.machine.kernel));
+    memcpy(policy.machine.thp, machine->thp, sizeof(policy.machine.thp));
+    policy.machine.page_bytes = machine->page_bytes;
+    policy.machine.huge_bytes = machine->huge_bytes;
+}
+
+static bool is_calibrated(const struct policy_doc *doc)
+{
+    return doc != NULL && doc->calibration.base_fault != 0;
+}
+
+static bool is_this_machine(const struct policy_machine *m)
+{
+    return strcmp(m->cpu, policy.machine.cpu) == 0 && strcmp(m->kernel, policy.machine.kernel) == 0 &&
+           strcmp(m->thp, policy.machine.thp) == 0 && m->page_bytes == policy.machine.page_bytes;
+}
+
+/* Prices come from the policy; a learning process takes its own where the policy's are another machine's. */
+static void set_prices(const struct os_machine *machine)
+{
+    struct prices *p = &policy.prices;
+    p->page_bytes = machine->page_bytes;
+    p->huge_bytes = machine->huge_bytes != 0 ? machine->huge_bytes : machine->page_bytes;
+    p->goal = (enum policy_goal)config.goal;
+    p->of = default_calibration;
+    if (is_calibrated(policy.doc))
+        p->of = policy.doc->calibration;
+    if (policy.doc != NULL && policy.doc->nr_sites != 0 && policy.doc->goal != p->goal) {
+        if (policy.learns)
+            os_say("HAKMEM_GOAL: expected %s, for which %s was learned; going on with that",
+                   policy_goal_names[policy.doc->goal], config.policy);
+        p->goal = policy.doc->goal;
+    }
+    if (!policy.learns)
+        return;
+    name_machine(machine);
+    if (!is_calibrated(policy.doc) || !is_this_machine(&policy.doc->machine))
+        calibrate(&p->of, machine);
+}
+
+static void set_break_even(void)
+{
+    policy.break_even_ns[PAGES_BASE] = cost_break_even_ns(&policy.prices, PAGES_BASE);
+    policy.break_even_ns[PAGES_HUGE] = cost_break_even_ns(&policy.prices, PAGES_HUGE);
+}
+
+/* The named policy, or NULL: none is named, or it is refused and the line that says why is printed. */
+static struct policy_doc *read_policy(const char *path, bool missing_ok)
+{
+    struct policy_error error;
+    struct policy_doc *doc = policy_file_read(path, missing_ok, &error);
+    if (doc != NULL)
+        return doc;
+    stat_add(STAT_policy_failures, 1);
+    os_say("%s", error.text);
+    return NULL;
+}
+
+static void start_learning(void)
+{
+    struct cell_context context = {&policy.prices, policy.playable, policy.played_as, policy.default_arm,
+                                   config.seed};
+    policy.learns = cells_start(&context);
+}
+
+/* Defaults by band that the policy itself brings. */
+static void take_defaults(void)
+{
+    for (unsigned i = 0; policy.doc != NULL && i < BAND_COUNT; i++)
+        if (policy.doc->default_arm[i] != ARM_NONE)
+            policy.default_arm[i] = playable_arm(i, policy.doc->default_arm[i]);
+}
+
+void policy_start(const struct os_machine *machine, bool have_arena)
+{
+    static char path[4096];
+    policy.forced = ARM_NONE;
+    find_arms(machine, have_arena);
+    policy.learns = config.mode == MODE_LEARN && policy.forced == ARM_NONE;
+    if (config.policy != NULL && os->absolute(config.policy, path, sizeof(path)) == 0)
+        config.policy = path; /* the program may change its directory before it is saved */
+    if (config.policy != NULL && config.mode != MODE_OFF)
+        policy.doc = read_policy(config.policy, policy.learns);
+    take_defaults();
+    set_prices(machine);
+    set_break_even();
+    policy.looks_up = policy.forced == ARM_NONE && (policy.doc != NULL || policy.learns) && site_table_start();
+    policy.learns = policy.learns && policy.looks_up;
+    if (policy.learns)
+        start_learning();
+}
+
+/* ---- loading and saving ---- */
+
+static void adopt(struct site *site)
+{
+    fill_site(site);
+    for (unsigned i = 0; policy.learns && i < BAND_COUNT; i++) {
+        struct policy_cell *cell = atomic_load_explicit(&site->cell[i], memory_order_acquire);
+        if (cell != NULL)
+            cell_reset(cell, known_band(site, i + BAND_FIRST));
+    }
+}
+
+int policy_load(const char *path)
+{
+    struct policy_doc *doc = read_policy(path, false);
+    if (doc == NULL)
+        return -EBADMSG;
+    if (policy.forced != ARM_NONE || (!policy.looks_up && site_slots == NULL && !site_table_start())) {
+        policy_doc_free(doc);
+        return policy.forced != ARM_NONE ? -EPERM : -ENOMEM;
+    }
+    lock_acquire(&save_lock);
+    site_fork_prepare();
+    /* The former document stays mapped: a thread may be reading it to make a site. */
+    policy.doc = doc;
+    take_defaults();
+    for (unsigned i = 0; i < site_count(); i++)
+        adopt(site_at(i));
+    policy.looks_up = true;
+    site_fork_done();
+    lock_release(&save_lock);
+    return 0;
+}
+
+bool policy_has_unsaved(void)
+{
+    return policy.learns && cells_have_unsaved();
+}
+
+static int save_into(const char *path, struct policy_doc *delta, struct policy_error *error)
+{
+    delta->machine = policy.machine;
+    delta->calibration = policy.prices.of;
+    delta->goal = policy.prices.goal;
+    int status = cells_collect(delta);
+    if (status == 0)
+        status = policy_file_merge(path, delta, error);
+    cells_collected(status == 0);
+    return status;
+}
+
+int policy_save(const char *path)
+{
+    struct policy_error error = {"no memory for a copy of what was learned"};
+    if (path == NULL)
+        path = config.policy;
+    if (!policy.learns || path == NULL)
+        return policy.learns ? -EINVAL : -EPERM;
+
+    lock_acquire(&save_lock);
+    struct policy_doc *delta = policy_doc_new();
+    int status = delta != NULL ? save_into(path, delta, &error) : -ENOMEM;
+    policy_doc_free(delta);
+    lock_release(&save_lock);
+
+    stat_add(status == 0 ? STAT_policy_saves : STAT_policy_failures, 1);
+    if (status != 0)
+        os_say("%s", error.text);
+    return status;
+}
+
+/* ---- fork ---- */
+
+void policy_fork_prepare_save(void)
+{
+    lock_acquire(&save_lock);
+}
+
+void policy_fork_done_save(void)
+{
+    lock_release(&save_lock);
+}
+
+void policy_fork_prepare(void)
+{
+    site_fork_prepare();
+    cells_fork_prepare();
+}
+
+void policy_fork_parent(void)
+{
+    cells_fork_done();
+    site_fork_done();
+}
+
+/* The parent will save what was learned up to now; the child saves what it learns from here on. */
+void policy_fork_child(void)
+{
+    if (policy.learns)
+        cells_mark_saved();
+    policy_fork_parent();
+}

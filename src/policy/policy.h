@@ -1,0 +1,83 @@
+/*
+ * The seam between what is executed (alloc) and what is decided: which arm a block of a site gets, and what
+ * became of it.
+ *
+ * Frozen, a decision is one look-up in a table: no clock, no lock, no random number. Learning, it asks the
+ * band's learner, and every settled block is reported back as facts; this layer prices them.
+ */
+#ifndef HAK_POLICY_POLICY_H
+#define HAK_POLICY_POLICY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/bits.h"
+#include "os/os.h"
+#include "policy/arms.h"
+#include "policy/site.h"
+
+struct policy_cell; /* what is learned of one site's blocks of one band */
+
+struct decision {
+    struct policy_cell *cell; /* NULL: nothing is learned from this block */
+    uint64_t site;            /* its ID; 0: unknown, or not looked up */
+    enum arm_id arm;
+};
+
+/* The facts of one block's life, measured by alloc. */
+struct episode {
+    size_t bytes;
+    uint64_t malloc_ns;     /* in malloc, without the time for populating */
+    uint64_t free_ns;       /* in free */
+    uint64_t live_ns;       /* from malloc to free */
+    uint64_t idle_ns;       /* retained, from free to reuse or give-back */
+    uint64_t give_back_ns;  /* its share of the flush that gave it back */
+    uint32_t base_pages;    /* resident when freed, counted in base pages */
+    uint32_t huge_full;     /* huge-page stretches resident as a whole */
+    uint32_t huge_touched;  /* huge-page stretches with anything resident */
+    bool given_back;        /* the pages went back to the system */
+    bool reused;            /* the next block got them */
+    bool grown, remote;
+};
+
+/* Reads the policy, if one is named; learns the machine. Called once, before anything below. */
+void policy_start(const struct os_machine *machine, bool have_arena);
+
+/* The arm for a block of `bytes` (>= FLOOR_BYTES) asked for at `key` (site.h). */
+struct decision policy_choose(uint64_t key, size_t bytes);
+
+/* A block that was chosen for is freed. */
+void policy_freed(struct policy_cell *cell);
+
+/* A block's life is settled: prices the facts and reports them under the arm that was played. */
+void policy_reward(struct policy_cell *cell, enum arm_id arm, const struct episode *episode);
+
+/* Whether blocks are to be measured. */
+bool policy_learns(void);
+
+/* How long an idle span of these pages is worth its memory. */
+uint64_t policy_break_even_ns(enum arm_pages pages);
+
+/* Populating `bytes` of cold memory took `ns`: what the process's own faults cost today. */
+void policy_note_fill(enum arm_pages kind, uint64_t bytes, uint64_t ns);
+
+/* Whether there is something learned that no file holds yet. */
+bool policy_has_unsaved(void);
+
+/* As hak_policy_load() and hak_policy_save() of hakmem.h. */
+int policy_load(const char *path);
+int policy_save(const char *path);
+
+/* The key of a site that the program names itself. */
+uint64_t policy_name_site(const char *file, unsigned line);
+
+/* Around fork: no save is under way, then no change of sites and cells. */
+void policy_fork_prepare_save(void);
+void policy_fork_done_save(void);
+void policy_fork_prepare(void);
+void policy_fork_parent(void);
+void policy_fork_child(void);
+
+#endif

@@ -1,0 +1,84 @@
+/*
+ * The site table: from a call site's key to what is decided for it.
+ *
+ * A key is a return address, or, with SITE_NAMED set, the ID of a site that the program named itself. The ID
+ * is XXH3-64 of the module's build-id and the address's offset in it, so it is the same under ASLR and in
+ * every run of the same build. Fixed size, open addressing, look-up without a lock; a site is never removed.
+ * When the table is full the band's defaults serve and statistics count it.
+ */
+#ifndef HAK_POLICY_SITE_H
+#define HAK_POLICY_SITE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/bits.h"
+#include "policy/arms.h"
+
+#define SITE_NAMED ((uint64_t)1 << 63)
+
+enum {
+    SITE_SLOTS_LOG2 = 14,
+    SITE_SLOTS = 1 << SITE_SLOTS_LOG2,
+    SITE_MAX = SITE_SLOTS / 4 * 3,
+    SITE_PROBES = 16,
+};
+
+struct policy_cell;
+
+struct site {
+    uint64_t key;
+    uint64_t id;                                  /* 0: in no module */
+    _Atomic uint8_t arm[BAND_COUNT];              /* enum arm_id that is played when frozen */
+    _Atomic(struct policy_cell *) cell[BAND_COUNT]; /* learning only; NULL until a block of the band comes */
+    uint64_t offset;
+    char module[64];
+    char build_id[41];
+};
+
+struct site_slot {
+    _Atomic uint64_t key; /* 0: empty */
+    _Atomic(struct site *) site;
+};
+
+extern struct site_slot *site_slots; /* SITE_SLOTS of them; NULL: there is no table */
+
+static inline uint64_t site_hash(uint64_t key)
+{
+    return (key * UINT64_C(0x9E3779B97F4A7C15)) >> (64 - SITE_SLOTS_LOG2);
+}
+
+/* The site of a key; NULL: not in the table yet. */
+static inline struct site *site_find(uint64_t key)
+{
+    uint64_t at = site_hash(key);
+    for (int probe = 0; probe < SITE_PROBES; probe++) {
+        struct site_slot *slot = &site_slots[(at + (uint64_t)probe) & (SITE_SLOTS - 1)];
+        uint64_t here = atomic_load_explicit(&slot->key, memory_order_acquire);
+        if (HAK_LIKELY(here == key))
+            return atomic_load_explicit(&slot->site, memory_order_relaxed);
+        if (here == 0)
+            return NULL;
+    }
+    return NULL;
+}
+
+/* Makes the table. false: no memory for it. */
+bool site_table_start(void);
+
+/* The site of a key, made when missing; `fill` is called on a new one before others can see it. NULL: full. */
+struct site *site_find_or_add(uint64_t key, void (*fill)(struct site *));
+
+/* Registers a site of the program's own naming; its key, which is its ID with SITE_NAMED. */
+uint64_t site_add_named(const char *file, unsigned line, void (*fill)(struct site *));
+
+/* All sites, in the order they came: 0 <= i < site_count(). */
+unsigned site_count(void);
+struct site *site_at(unsigned i);
+
+void site_fork_prepare(void);
+void site_fork_done(void);
+
+#endif
