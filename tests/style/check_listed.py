@@ -1,13 +1,16 @@
-"""Every C test under tests/SUITE is named in that suite's meson.build: a test that is not built tests nothing."""
+"""Every C program under tests/SUITE is named in that suite's meson.build: what is not built tests nothing."""
 
 import posixpath
+import re
+
+MAIN = re.compile(r"^int main\(", re.M)
 
 
 def check(tree):
     complaints, tests = [], 0
-    for path in sorted(tree):
+    for path, text in sorted(tree.items()):
         parts = path.split("/")
-        if parts[0] != "tests" or len(parts) < 3 or not path.endswith((".c", ".cc", ".cpp")):
+        if parts[0] != "tests" or len(parts) < 3 or not path.endswith((".c", ".cc")) or not MAIN.search(text):
             continue
         tests += 1
         listed = tree.get(f"tests/{parts[1]}/meson.build", "")
@@ -20,6 +23,6 @@ def check(tree):
 
 def planted(tree):
     return {
-        "a test that is not listed": dict(tree, **{"tests/unit/test_planted_here.c": "int x;\n"}),
+        "a test that is not listed": dict(tree, **{"tests/unit/test_planted_here.c": "int main(void)\n"}),
         "no tests": {},
     }

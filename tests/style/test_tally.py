@@ -18,7 +18,7 @@ loader = importlib.machinery.SourceFileLoader("tally", str(HERE.parents[1] / "sc
 tally = importlib.util.module_from_spec(importlib.util.spec_from_loader("tally", loader))
 loader.exec_module(tally)
 
-CASE = '<testcase name="{}" classname="hakmem.{}">{}</testcase>'
+CASE = '<testcase name="{}" classname="hakmem.hakmem:unit / {}">{}</testcase>'
 
 
 def report(tests, wanted):
