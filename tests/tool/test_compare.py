@@ -1,0 +1,190 @@
+"""hakmem compare: arguments, what it measures, draws and verdicts, and that a wrong allocator is found out.
+
+A stand-in of known behaviour takes the library's place; the library itself is compared in the last case.
+usage: test_compare.py HAKMEM HAKMEM_BENCH STAND_IN.so IMPOSTOR.so [LIBHAKMEM.so]
+"""
+
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from tap import Tap
+
+hakmem, bench, stand_in, impostor = sys.argv[1:5]
+library = sys.argv[5] if len(sys.argv) > 5 else None
+directory = tempfile.TemporaryDirectory()
+policy = os.path.join(directory.name, "policy.json")
+pathlib.Path(policy).write_text("{}")
+
+BAD_ARGUMENTS = [
+    [], ["--runs", "0", "true"], ["--runs", "x", "true"], ["--arms", "mmap/huge", "true"], ["--arms", "", "true"],
+    ["--arms", "mmap/huge/touch/keep,mmap/huge/touch/keep", "true"], ["--peer", "x", "true"], ["--peer"],
+    ["--peer", "x=/nosuch/lib.so", "true"], ["--peer", "system malloc=" + stand_in, "true"],
+    ["--warm-gib", "much", "true"], ["--warm-gib", "nan", "true"], ["--policy", "/nosuch", "true"], ["--nosuch", "true"],
+]
+
+
+def compare(*arguments, with_library=stand_in, **variables):
+    env = {k: v for k, v in os.environ.items() if not k.startswith("HAKMEM_") and k != "LD_PRELOAD"}
+    env.update(variables, HAKMEM_LIBRARY=with_library, TMPDIR=directory.name)
+    return subprocess.run([hakmem, "compare", *arguments], env=env, capture_output=True, text=True, timeout=120)
+
+
+def small(*arguments, runs="2", **more):
+    return compare("--no-warm", "--runs", runs, "--arms", "none", *arguments, **more)
+
+
+def objects(result, kind):
+    return [o for o in map(json.loads, result.stdout.splitlines()) if o["kind"] == kind]
+
+
+def bad_arguments():
+    for arguments in BAD_ARGUMENTS:
+        r = compare(*arguments)
+        if r.returncode != 2:
+            yield f"{arguments}: status {r.returncode}, expected 2"
+        if len(r.stderr.splitlines()) != 1 or r.stdout:
+            yield f"{arguments}: expected one line on stderr: {r.stdout}{r.stderr}"
+
+
+def measures():
+    r = small("--json", "--policy", policy, bench, "vm", "--quick", runs="3")
+    if r.returncode != 0:
+        return [r.stderr]
+    complaints = []
+    runs, summaries = objects(r, "run"), objects(r, "summary")
+    names = [s["variant"] for s in summaries]
+    if names != ["system malloc", "all heap", "learned"]:
+        complaints.append(f"variants: {names}")
+    for s in summaries:
+        own = [o for o in runs if o["variant"] == s["variant"]]
+        if len(own) != 3:
+            complaints.append(f"{s['variant']}: {len(own)} runs")
+        for measure in ["latency_us", "wall_ms", "cpu_ms", "average_mib", "peak_mib", "faults"]:
+            values = [o[measure] for o in own]
+            want = (round(statistics.median(values), 3), min(values), max(values))
+            got = tuple(s[measure][n] for n in ("median", "min", "max"))
+            if got != want or min(values) <= 0:
+                complaints.append(f"{s['variant']} {measure}: expected {want}, got {got}")
+        statistics_of = (own[0]["cache_hit_percent"], own[0]["batch_flushes"])
+        if statistics_of != ((None, None) if s["variant"] == "system malloc" else (95, 2)):
+            complaints.append(f"{s['variant']}: statistics {statistics_of}")
+    return complaints
+
+
+def verdict(want, reason, policy_given=True, **variables):
+    r = small("--json", *(["--policy", policy] if policy_given else []), bench, "vm", "--quick", **variables)
+    found = objects(r, "verdict")
+    if r.returncode != 0 or len(found) != (1 if want else 0):
+        return [f"status {r.returncode}: {r.stdout}{r.stderr}"]
+    if want and (found[0]["verdict"] != want or reason not in found[0]["reason"]):
+        return [f"expected {want} because of {reason}: {found[0]}"]
+    return []
+
+
+def draws():
+    r = small("--json", bench, "vm", "--quick", HAK_TEST_GOOD="1")
+    for s in objects(r, "summary"):
+        a, b = s["latency_us"], objects(r, "summary")[0]["latency_us"]
+        overlap = a["min"] <= b["max"] and b["min"] <= a["max"]
+        if a["draw"] != overlap:
+            yield f"{s['variant']}: draw is {a['draw']}: {a} against {b}"
+    if objects(r, "summary")[1]["latency_us"]["draw"]:
+        yield f"a resident buffer against fresh pages is no draw: {r.stdout}"
+
+
+def wrong_library(*arguments, **more):
+    r = small(*arguments, **more)
+    if r.returncode != 1:
+        yield f"status {r.returncode}, expected 1: {r.stdout}{r.stderr}"
+    if not any(text in r.stderr for text in ("is not the allocator of the process", "is not in the process")):
+        yield f"no line says so: {r.stderr}"
+
+
+def failing():
+    r = small("sh", "-c", "echo first; echo the reason >&2; exit 3")
+    if r.returncode != 1 or "status 3: the reason" not in r.stderr:
+        yield f"status {r.returncode}: {r.stderr}"
+    r = small("sh", "-c", "kill -SEGV $$")
+    if r.returncode != 1 or "status 139" not in r.stderr:
+        yield f"status {r.returncode}: {r.stderr}"
+    r = small("/nosuch/program")
+    if r.returncode != 127 or "not found" not in r.stderr:
+        yield f"status {r.returncode}: {r.stderr}"
+    r = small(directory.name)
+    if r.returncode != 126:
+        yield f"status {r.returncode}: {r.stderr}"
+
+
+def other_program():
+    """Resident memory over time: 64 MiB for about half of the program's life."""
+    script = "import time; time.sleep(.3); b = bytearray(64 << 20); time.sleep(.3)"
+    r = small("--json", sys.executable, "-c", script, runs="1")
+    if r.returncode != 0:
+        return [r.stderr]
+    o = objects(r, "run")[0]
+    complaints = []
+    if not 600 < o["wall_ms"] < 5000 or not 0 < o["cpu_ms"] < o["wall_ms"]:
+        complaints.append(f"times: {o}")
+    if not 64 < o["peak_mib"] < 200 or not 0.25 < (o["average_mib"] / o["peak_mib"]) < 0.85:
+        complaints.append(f"memory: {o}")
+    return complaints
+
+
+def the_24_arms():
+    r = compare("--no-warm", "--runs", "1", "--arms", "all", "--json", bench, "json", "--quick")
+    summaries = objects(r, "summary")
+    arms = [s for s in summaries if s["variant"].count("/") == 3]
+    pooled = [s for s in arms if s.get("note") == "= heap/base/touch/keep"]
+    if r.returncode != 0 or len(arms) != 24 or len(pooled) != 11:
+        yield f"status {r.returncode}, {len(arms)} arms, {len(pooled)} pooled: {r.stderr}"
+
+
+def rotation():
+    """The order of runs, from a program that writes down under which mode it is run."""
+    order = os.path.join(directory.name, "order")
+    pathlib.Path(order).write_text("")
+    small("--policy", policy, "sh", "-c", f'echo "${{HAKMEM_MODE:-system}}" >>"{order}"', runs="3")
+    got = pathlib.Path(order).read_text().split()
+    want = ["system", "off", "frozen", "off", "frozen", "system", "frozen", "system", "off"]
+    if got != want:
+        yield f"expected {want}, got {got}"
+
+
+def leftovers():
+    left = [name for name in os.listdir(directory.name) if name.startswith("hakmem-compare")]
+    if left:
+        yield f"left behind: {left}"
+
+
+def real_library():
+    r = small("--json", "--arms", "mmap/huge/touch/keep", bench, "vm", "--quick", with_library=library)
+    runs = [o for o in objects(r, "run") if o["variant"] == "mmap/huge/touch/keep"]
+    if r.returncode != 0 or len(runs) != 2:
+        return [f"status {r.returncode}: {r.stdout}{r.stderr}"]
+    return [f"no statistics: {o}" for o in runs if o["batch_flushes"] is None]
+
+
+tap = Tap()
+tap.case("bad arguments are one line on stderr and status 2", bad_arguments())
+tap.case("medians and ranges are those of the runs, statistics those of the library", measures())
+tap.case("no policy, no verdict", verdict(None, "", policy_given=False))
+tap.case("over 500 faults of vm: roll back", verdict("roll back", "page faults a run, of at most 500"))
+tap.case("faster and few faults: keep", verdict("keep", "x of system malloc's", HAK_TEST_GOOD="1"))
+tap.case("a draw is where the spreads overlap", draws())
+tap.case("a library that leaves malloc alone is found out", wrong_library(bench, "json", "--quick", with_library=impostor))
+tap.case("a peer that leaves malloc alone is found out",
+         wrong_library("--peer", f"other={impostor}", bench, "json", "--quick"))
+tap.case("a peer the loader does not find is found out", wrong_library("--peer", "other=libnosuch.so", "true"))
+tap.case("programs that fail or are not there", failing())
+tap.case("memory and time of a program that is not hakmem-bench", other_program())
+tap.case("all 24 arms, the pooled ones said to be so", the_24_arms())
+tap.case("runs are interleaved and rotated", rotation())
+tap.case("nothing is left behind", leftovers())
+tap.case("the library itself", real_library() if library else [], skip=None if library else "libhakmem.so is not built")
+tap.end()
