@@ -50,7 +50,12 @@ static int input_for(const struct learning *l, int nowhere)
     if (l->stdin_at >= 0)
         return lseek(STDIN_FILENO, l->stdin_at, SEEK_SET) >= 0 ? -1 : nowhere;
     /* A terminal or /dev/null is the same again. */
-    return fstat(STDIN_FILENO, &st) == 0 && S_ISCHR(st.st_mode) ? -1 : nowhere;
+    if (fstat(STDIN_FILENO, &st) != 0 || S_ISCHR(st.st_mode))
+        return -1;
+    if (l->run == 1)
+        tool_say("learn",
+                 "standard input is a pipe and cannot be read again: from now on it is empty");
+    return nowhere;
 }
 
 /* The end of what a run that failed said. */
@@ -185,6 +190,10 @@ static int conclude(const struct learning *l, int status)
                  "more, or ended without its exit handlers");
     else if (in.count != 0)
         learn_print_table(stderr, &in, l->plays_before, l->run);
+    if (in.hot_decided < in.hot && status == TOOL_OK)
+        tool_say("learn",
+                 "%u of %u hot size bands are open still: the same command goes on with %s",
+                 in.hot - in.hot_decided, in.hot, l->file);
     insights_free(&in);
     policy_doc_free(doc);
     return status;

@@ -58,32 +58,52 @@ static void print_row(FILE *to, const struct insight *row, double per_run)
     fprintf(to, "  %s%s%s\n", row->site->symbol, row->site->symbol[0] != '\0' ? " in " : "", place);
 }
 
-void learn_print_table(FILE *to, const struct insights *in, uint64_t plays_before, unsigned runs)
+/* The last line: what all of it saves, of what is known. */
+static void print_sum(FILE *to, double saved_ns, unsigned known, unsigned unknown)
 {
-    /* Of an older file only the episodes in all are known, so a run's share is taken to be the same. */
-    double per_run =
-        in->plays != 0 ? (double)(in->plays - plays_before) / (double)in->plays / runs : 0;
-    double saved = 0;
-    unsigned others = 0;
+    if (known != 0 && saved_ns == 0)
+        fprintf(to, "what was decided is what the defaults do already");
+    else if (known != 0)
+        fprintf(to,
+                "expected to save %s of CPU time a run (memory held is priced in) on the defaults",
+                signed_ns(saved_ns).s);
+    else
+        fprintf(to, "no default was tried, so there is no telling what it saves on them");
+    if (known != 0 && unknown != 0)
+        fprintf(to, ", without %u row%s whose default was not tried", unknown,
+                unknown == 1 ? "" : "s");
+    fputc('\n', to);
+}
 
+static void print_heads(FILE *to)
+{
     fprintf(to, "\n  %-9s %6s  %-16s %-24s %9s %9s %10s %10s  %s\n", "", "of all", "size",
             "champion", "each", "episodes", "saves: on", "on the", "where");
     fprintf(to, "  %-9s %6s  %-16s %-24s %9s %9s %10s %10s\n", "", "cost", "", "", "", "a run",
             "next class", "default");
+}
+
+void learn_print_table(FILE *to, const struct insights *in, uint64_t plays_before, unsigned runs)
+{
+    /* Of an older file only the episodes in all are known: a run's share is taken to be the same. */
+    double new_plays = (double)(in->plays - plays_before);
+    double per_run = in->plays != 0 ? new_plays / (double)in->plays / runs : 0;
+    double saved = 0;
+    unsigned cold = 0, known = 0, unknown = 0;
+
+    print_heads(to);
     for (unsigned i = 0; i < in->count; i++) {
         const struct insight *row = &in->row[i];
         if (row->leader == ARM_NONE)
             continue;
         saved += (double)row->plays * per_run * saving_ns(row, row->otherwise);
+        known += is_known(row, row->otherwise);
+        unknown += row->hot && !is_known(row, row->otherwise);
+        cold += !row->hot;
         if (row->hot)
             print_row(to, row, per_run);
-        else
-            others++;
     }
-    if (others != 0)
-        fprintf(to, "  and %u that cost%s less than 1 %% of all\n", others, others == 1 ? "s" : "");
-    fprintf(
-        to,
-        "expected to save %s of CPU time a run against the defaults (memory held is priced in)\n",
-        signed_ns(saved).s);
+    if (cold != 0)
+        fprintf(to, "  and %u that cost%s less than 1 %% of all\n", cold, cold == 1 ? "s" : "");
+    print_sum(to, saved, known, unknown);
 }
