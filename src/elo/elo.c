@@ -32,17 +32,12 @@
 enum {
     FREEZE_EVERY = 8,             /* episodes between freeze tests */
     PRIOR_SUREST_Q10 = 51,        /* no prior is surer than 0.05 octaves */
-    AUDIT_SHARE_Q10 = 8,         /* 1/128 of what the champion costs goes to audits */
+    AUDIT_SHARE_Q10 = 8,          /* 1/128 of what the champion costs goes to audits */
     AUDIT_LEAST_Q10 = 128,        /* even an equal arm is audited only so often */
     AUDIT_DEAREST_Q20 = 10 << 20, /* an arm is not held to be worse than 1024 times */
-    SURPRISE_Q10 = 4096, /* outliers are dearer, never cheaper: 4 sigma cheaper is a change */
-#ifndef PW
-#define PW 4
-#define PL (1<<20)
-#define FPV 2
-#define FN 32768
-#endif
- PRIOR_WEIGHT=PW,PRIOR_LEAST=PL,FIRSTPV=FPV,FIRSTN=FN,
+    SURPRISE_Q10 = 4096,       /* outliers are dearer, never cheaper: 4 sigma cheaper is a change */
+    PRIOR_WEIGHT = 8,          /* arms that the prior of the spread is worth */
+    PRIOR_LEAST_Q24 = 1 << 20, /* 1/16: arms are never held to be closer than a quarter octave */
     ALL_ARMS = (1 << ELO_ARMS) - 1,
 };
 const char *const elo_state_names[ELO_STATE_COUNT] = {"new", "audition", "learning", "decided",
@@ -211,9 +206,9 @@ static void save_for_audit(struct elo_table *t)
 static void first_report(struct elo_table *t, int arm, int32_t x_q20)
 {
     t->par_q20 = clamp_par_q20((int64_t)x_q20 + rating_of(t, arm).mean_q20);
-    t->par_var_q24 = clamp_var_q24(FIRSTPV * (int64_t)rating_noise_q24(t));
+    t->par_var_q24 = rating_noise_q24(t);
     t->arm[arm].rating_q20 = rating_of(t, arm).mean_q20;
-    t->arm[arm].matches_q16 = FIRSTN;
+    t->arm[arm].matches_q16 = 1 << 16;
     rating_refresh(t, arm);
     t->champion = is_playable(t, arm) ? arm : -1;
     if (t->state == ELO_AUDITION)
@@ -281,7 +276,7 @@ static void learn_prior(struct elo_table *t, const struct match *m)
     off = off > 8 << 20 ? 8 << 20 : off < -(8 << 20) ? -(8 << 20) : off;
     int64_t square_q24 = (off * off) >> 16;
     int64_t var = t->prior_var_q24 + (square_q24 - m->spread_q24) / (PRIOR_WEIGHT + seen);
-    t->prior_var_q24 = clamp_var_q24(var < PRIOR_LEAST ? PRIOR_LEAST : var);
+    t->prior_var_q24 = clamp_var_q24(var < PRIOR_LEAST_Q24 ? PRIOR_LEAST_Q24 : var);
     rating_refresh_all(t);
 }
 

@@ -5,11 +5,12 @@
 #include "elo/fixed.h"
 
 enum {
-    REFUTED_Q10 = 2304, /* 2.25 sigma off refutes a prior */
+    REFUTED_Q10 = 3072, /* 3 sigma off refutes a prior */
     CUSUM_SLACK_Q10 = 512,
     CUSUM_ALARM_Q10 = 7168,
     CUSUM_MOST_Q10 = 1 << 20,
     PATIENCE = 64,
+    TOGETHER_SIGMAS = 2,
     REOPENED_VAR_Q24 = 12247368, /* 0.73 octaves squared */
 };
 
@@ -150,16 +151,39 @@ void trial_report_audition(struct elo_table *t, int arm, bool first_of_arm, cons
 
 /* ---- alarm, rematch, reopening ---------------------------------------------------------------- */
 
+/* The playable arm, not in `but`, whose score is nearest to so many octaves behind the champion's; -1: none. */
+static int nearest_behind(const struct elo_table *t, uint32_t but, int64_t octaves_q20)
+{
+    int64_t wanted = t->score_q20[t->champion] - octaves_q20, least = INT64_MAX;
+    int nearest = -1;
+
+    for (int i = 0; i < ELO_ARMS; i++) {
+        int64_t off = t->score_q20[i] - wanted;
+        if (off < 0)
+            off = -off;
+        if (is_playable(t, i) && !(but >> i & 1) && off < least) {
+            least = off;
+            nearest = i;
+        }
+    }
+    return nearest;
+}
+
+/*
+ * The champion against the first, the second, and one from further down: had everything been dealt anew, the
+ * best would all be worse now, and only that one could show it.
+ */
 void trial_start_rematch(struct elo_table *t)
 {
-    uint32_t seen = 1u << t->champion;
+    static const int64_t behind_q20[3] = {0, 0, 1 << 20};
+    uint32_t champion = 1u << t->champion, seen = champion;
 
     rating_refresh_all(t);
     trial_clear(t);
     for (int k = 0; k < 3; k++) {
-        int challenger = best_but(t, seen);
+        int challenger = nearest_behind(t, seen, behind_q20[k]);
         if (challenger < 0)
-            challenger = best_but(t, 1u << t->champion);
+            challenger = nearest_behind(t, champion, 0);
         if (challenger < 0)
             return;
         seen |= 1u << challenger;
@@ -233,6 +257,25 @@ static void reopen(struct elo_table *t)
     state_enter(t, ELO_LEARNING);
 }
 
+/* Whether the challengers' margins are the champion's, as far as noise and their ratings can tell. */
+static bool moved_together(const struct elo_table *t, int64_t own, int64_t others)
+{
+    const struct elo_queue *q = &t->queue;
+    int cheaper = 0, dearer = 0;
+
+    if (own < 0 ? others * 2 > own : others * 2 < own || others > own * 2)
+        return false;
+    for (unsigned k = 1; k < q->length; k += 2) {
+        if (!(q->done >> k & 1))
+            continue;
+        uint64_t var = 2 * (uint64_t)rating_noise_q24(t) + rating_of(t, q->arm[k]).var_q24;
+        int64_t tolerance = TOGETHER_SIGMAS * (int64_t)fixed_deviation_q20(var);
+        cheaper += q->margin_q20[k] - own > tolerance;
+        dearer += own - q->margin_q20[k] > tolerance;
+    }
+    return cheaper == 0 && dearer < 2; /* one may have stalled */
+}
+
 /*
  * The champion's costs moved. If the challengers' moved with them, it is the machine or the site's work that
  * changed, and the ratings stand.
@@ -248,8 +291,7 @@ static void conclude_rematch(struct elo_table *t)
         state_resume(t);
         return;
     }
-    bool together = own < 0 ? others * 2 <= own : others * 2 >= own && others <= own * 2;
-    if (!together) {
+    if (!moved_together(t, own, others)) {
         reopen(t);
         return;
     }

@@ -363,9 +363,9 @@ static const struct {
     const char *name;
     void (*run)(void);
 } groups[] = {
-    {"regret", group_regret},       {"rivals", group_rivals}, {"changes", group_changes},
-    {"audits", group_audits},       {"pooled", group_pooled}, {"priors", group_priors},
-    {"merge", group_merge},         {"families", group_by_family},
+    {"regret", group_regret}, {"rivals", group_rivals},      {"changes", group_changes},
+    {"audits", group_audits}, {"pooled", group_pooled},      {"priors", group_priors},
+    {"merge", group_merge},   {"families", group_by_family},
 };
 enum { NR_GROUPS = sizeof(groups) / sizeof(groups[0]), NR_GROUPS_OF_TABLE = NR_GROUPS - 1 };
 
