@@ -396,16 +396,16 @@ static bool take_defaults(struct reader *r)
 
 static bool take_version(struct reader *r)
 {
-    static const struct row row = {.low = POLICY_VERSION, .high = POLICY_VERSION};
     bool negative;
     uint64_t version;
 
     if (!json_take(&r->json))
         return false;
-    if (json_integer(&r->json, 0, &negative, &version) && !negative && version != POLICY_VERSION)
-        return json_expected(&r->json, 0, "version 1 of the format, the one this hakmem knows");
-    return read_integer(r, 0, &row, NULL);
+    if (!json_integer(&r->json, 0, &negative, &version) || negative || version != POLICY_VERSION)
+        return json_expected(&r->json, 0, "the format's version, 1");
+    return true;
 }
+_Static_assert(POLICY_VERSION == 1, "the message above names it");
 
 static bool take_goal(struct reader *r)
 {

@@ -81,7 +81,8 @@ static struct policy_doc *parse_fd(int fd, const char *path, struct policy_error
 {
     long bytes = os->file_bytes(fd);
     if (bytes < 0) {
-        errno = -report_status(error, path, cannot_read, (int)bytes);
+        const char *what = bytes == -EINVAL ? "is not a regular file" : cannot_read;
+        errno = -report_status(error, path, what, (int)bytes);
         return NULL;
     }
     if (bytes > POLICY_FILE_MAX_BYTES) {
