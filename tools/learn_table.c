@@ -9,10 +9,18 @@
 
 #include "text.h"
 
+/* Under so many plays a mean says little: the first are on cold memory, too. */
+enum { PLAYS_FOR_A_FIGURE = 8 };
+
 /* Whether it was tried; what was not has a rating, too, but it is a guess and no figure for a table. */
 static bool is_known(const struct insight *row, enum arm_id arm)
 {
     return arm != ARM_NONE && row->arm[arm].plays != 0;
+}
+
+static bool is_rough(const struct insight *row, enum arm_id arm)
+{
+    return is_known(row, arm) && arm != row->leader && row->arm[arm].plays < PLAYS_FOR_A_FIGURE;
 }
 
 /* Cost of one episode under `arm` less that under the champion; 0 when it is not known. */
@@ -39,7 +47,8 @@ static void print_saving(FILE *to, const struct insight *row, enum arm_id arm, d
     else if (!is_known(row, arm))
         fprintf(to, "%10s ", arm == ARM_NONE ? "-" : "not tried");
     else
-        fprintf(to, "%10s ", signed_ns(episodes * saving_ns(row, arm)).s);
+        fprintf(to, "%c%9s ", is_rough(row, arm) ? '~' : ' ',
+                signed_ns(episodes * saving_ns(row, arm)).s);
 }
 
 static void print_row(FILE *to, const struct insight *row, double per_run)
@@ -58,20 +67,43 @@ static void print_row(FILE *to, const struct insight *row, double per_run)
     fprintf(to, "  %s%s%s\n", row->site->symbol, row->site->symbol[0] != '\0' ? " in " : "", place);
 }
 
-/* The last line: what all of it saves, of what is known. */
-static void print_sum(FILE *to, double saved_ns, unsigned known, unsigned unknown)
+/* Counts of rows, and what all of them save. */
+struct sums {
+    double saved_ns;
+    unsigned cold, known, unknown, rough;
+};
+
+static void add_row(struct sums *sums, const struct insight *row, double per_run)
 {
-    if (known != 0 && saved_ns == 0)
-        fprintf(to, "what was decided is what the defaults do already");
-    else if (known != 0)
+    bool known = is_known(row, row->otherwise);
+
+    sums->saved_ns += (double)row->plays * per_run * saving_ns(row, row->otherwise);
+    sums->known += known;
+    sums->unknown += row->hot && !known;
+    sums->cold += !row->hot;
+    sums->rough += row->hot && (is_rough(row, row->otherwise) || is_rough(row, row->next));
+}
+
+static void print_sums(FILE *to, const struct sums *sums)
+{
+    if (sums->cold != 0)
+        fprintf(to, "  and %u that cost%s less than 1 %% of all\n", sums->cold,
+                sums->cold == 1 ? "s" : "");
+    if (sums->rough != 0)
         fprintf(to,
-                "expected to save %s of CPU time a run (memory held is priced in) on the defaults",
-                signed_ns(saved_ns).s);
-    else
+                "  ~: an arm that was tried fewer than %d times, so take it for an order of size\n",
+                PLAYS_FOR_A_FIGURE);
+    if (sums->known == 0)
         fprintf(to, "no default was tried, so there is no telling what it saves on them");
-    if (known != 0 && unknown != 0)
-        fprintf(to, ", without %u row%s whose default was not tried", unknown,
-                unknown == 1 ? "" : "s");
+    else if (sums->saved_ns == 0)
+        fprintf(to, "what was decided is what the defaults do already");
+    else
+        fprintf(to,
+                "expected to save %s of CPU time a run on the defaults (memory held is priced in)",
+                signed_ns(sums->saved_ns).s);
+    if (sums->known != 0 && sums->unknown != 0)
+        fprintf(to, ", without %u row%s whose default was not tried", sums->unknown,
+                sums->unknown == 1 ? "" : "s");
     fputc('\n', to);
 }
 
@@ -88,22 +120,16 @@ void learn_print_table(FILE *to, const struct insights *in, uint64_t plays_befor
     /* Of an older file only the episodes in all are known: a run's share is taken to be the same. */
     double new_plays = (double)(in->plays - plays_before);
     double per_run = in->plays != 0 ? new_plays / (double)in->plays / runs : 0;
-    double saved = 0;
-    unsigned cold = 0, known = 0, unknown = 0;
+    struct sums sums = {0};
 
     print_heads(to);
     for (unsigned i = 0; i < in->count; i++) {
         const struct insight *row = &in->row[i];
         if (row->leader == ARM_NONE)
             continue;
-        saved += (double)row->plays * per_run * saving_ns(row, row->otherwise);
-        known += is_known(row, row->otherwise);
-        unknown += row->hot && !is_known(row, row->otherwise);
-        cold += !row->hot;
+        add_row(&sums, row, per_run);
         if (row->hot)
             print_row(to, row, per_run);
     }
-    if (cold != 0)
-        fprintf(to, "  and %u that cost%s less than 1 %% of all\n", cold, cold == 1 ? "s" : "");
-    print_sum(to, saved, known, unknown);
+    print_sums(to, &sums);
 }

@@ -115,9 +115,9 @@ static void say_keep(struct sentence *s, const struct facts *f)
 static void say_lazy(struct sentence *s, const struct facts *f)
 {
     add(s,
-        "reused %s of the time after %s idle, so its %s are lent to the kernel: taken when it "
-        "needs "
-        "them, and else there again without a fault (%s)",
+        "reused %s of the time after %s idle, so its %s are lent to the kernel, which takes them "
+        "only "
+        "when it needs them; faulting them in again would cost %s",
         text_percent(f->reused).s, text_ns(f->idle_ns).s, text_bytes(f->resident_bytes).s,
         text_ns(f->fill_ns).s);
 }

@@ -6,7 +6,7 @@ import re
 import signal
 import subprocess
 
-from tool import (MAKE_POLICY, PROGRAM, STATIC, TOOL, Directory, Tap, environment, expect, hakmem, inspected,
+from tool import (PROGRAM, STATIC, TOOL, Directory, Tap, environment, expect, hakmem, inspected,
                   make_policy)
 
 ECHO = "/bin/echo"

@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 
-from tool import DOUBLE, PROGRAM, STATIC, TOOL, Directory, Tap, environment, expect, hakmem
+from tool import DOUBLE, PROGRAM, STATIC, STATIC_PIE, TOOL, Directory, Tap, environment, expect, hakmem
 
 tap = Tap()
 
@@ -63,6 +63,14 @@ tap.case("a static program", expect(hakmem("run", STATIC, "exit", 5), 5, "", err
                                     err_has=["the library will have no effect", "statically linked"]))
 tap.case("a static program that starts a dynamic one",
          expect(hakmem("run", STATIC, "start", PROGRAM, "exit", 6), 6, "", err_lines=1, err_has=["statically linked"]))
+tap.case("a static program that looks like the loader",
+         expect(hakmem("run", STATIC_PIE, "exit", 5), 5, "", err_lines=1, err_has=["took no effect in"]))
+tap.case("and one that starts a dynamic one",
+         expect(hakmem("run", STATIC_PIE, "start", PROGRAM, "exit", 6), 6, "", err_lines=1,
+                err_has=["only in what it started"]))
+loader = "/lib64/ld-linux-x86-64.so.2"
+tap.case("the loader by its name", expect(hakmem("run", loader, PROGRAM, "exit", 6), 6, "", "")
+         if os.path.exists(loader) else [], skip=None if os.path.exists(loader) else "no such loader here")
 tap.case("a library that is not there after all",
          expect(hakmem("run", PROGRAM, "exit", 5, DOUBLE_SILENT=1), 5, "", err_lines=1, err_has=["took no effect in"]))
 with Directory() as there:

@@ -17,6 +17,8 @@ TOOL = os.environ["HAK_TOOL"]
 DOUBLE = os.environ.get("HAK_DOUBLE", "")
 PROGRAM = os.environ.get("HAK_PROGRAM", "")
 STATIC = os.environ.get("HAK_STATIC", "")
+STATIC_PIE = os.environ.get("HAK_STATIC_PIE", "")
+BENCH = os.environ.get("HAK_BENCH", "")
 MAKE_POLICY = os.environ.get("HAK_MAKE_POLICY", "")
 
 COMMANDS = ["run", "learn", "inspect", "check", "merge", "compare", "options"]
@@ -90,5 +92,5 @@ class Directory:
         self.there.cleanup()
 
 
-__all__ = ["COMMANDS", "DOUBLE", "Directory", "MAKE_POLICY", "PROGRAM", "STATIC", "TOOL", "TOP", "Tap", "environment",
-           "expect", "hakmem", "inspected", "make_policy"]
+__all__ = ["BENCH", "COMMANDS", "DOUBLE", "Directory", "MAKE_POLICY", "PROGRAM", "STATIC", "STATIC_PIE", "TOOL",
+           "TOP", "Tap", "environment", "expect", "hakmem", "inspected", "make_policy"]

@@ -1,0 +1,40 @@
+#!/usr/bin/env python3
+"""The command with the library itself: found beside the tool, in effect, learning, and playing what it learned."""
+
+import os
+import sys
+
+from tool import BENCH, PROGRAM, Directory, Tap, expect, hakmem, inspected
+
+LIBRARY = os.path.realpath(sys.argv[1])
+tap = Tap()
+
+
+def real(*words, **more):
+    """Without HAKMEM_LIBRARY: the tool finds the library of its own build tree."""
+    return hakmem(*words, **{"HAKMEM_LIBRARY": "", **more})
+
+
+tap.case("it is found beside the tool", expect(real("run", "sh", "-c", "echo $LD_PRELOAD"), 0, f"{LIBRARY}\n", ""))
+for mode in ("frozen", "learn", "off"):
+    tap.case(f"it is in effect, mode {mode}", expect(real("run", "--mode", mode, "--", PROGRAM, "exit", 7), 7, "", ""))
+left = real("run", "sh", "-c", "echo ${HAKMEM_HANDSHAKE-unset}; ls /proc/self/fd | wc -l")
+plain = len(os.popen("ls /proc/self/fd < /dev/null").read().split())
+tap.case("the handshake leaves nothing behind", expect(left, 0, f"unset\n{plain}\n", ""))
+
+with Directory() as there:
+    policy = there / "vm.json"
+    ended = real("learn", "-o", policy, "--runs", 2, "--", BENCH, "vm")
+    tap.case("it learns", expect(ended, 0, out_has=["allocator hakmem"], err_has=["hakmem learn: run 2: 1 site, "]))
+    tap.case("the policy is valid", expect(hakmem("check", policy), 0, out_has=["valid, 1 site, 1 band"]))
+    site = inspected(policy)["sites"][0]
+    tap.case("the site has its name", [] if site["symbol"].startswith("vm_round+") and
+             site["module"] == os.path.basename(BENCH) and site["size"] == "2-4 MiB" else [site])
+    tap.case("every round was rated", [] if 190 <= site["episodes"] <= 202 else [site["episodes"]])
+    tap.case("what was learned is kept", [] if len(list(there.iterdir())) <= 2 else [list(there.iterdir())])
+
+    before = policy.read_bytes()
+    ended = real("run", "--policy", policy, "--", BENCH, "vm", "--json")
+    tap.case("it plays what it learned", expect(ended, 0, err="", out_has=['"hakmem']))
+    tap.case("and learns nothing then", [] if policy.read_bytes() == before else ["the file was changed"])
+tap.end()
