@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""test_hostile.py LIBRARY PROGRAM: whatever HAKMEM_POLICY and the other variables hold, there is one clear line
+"""test_hostile.py LIBRARY PROGRAM ARGUMENT...: whatever HAKMEM_POLICY and the other variables hold, there is one clear line
 on stderr, and the program runs on and prints the same; under AT_SECURE the environment is not looked at."""
 
 import os
@@ -112,22 +112,22 @@ def secure_case(tap, library, directory):
 
 
 def main():
-    library, program = sys.argv[1:3]
-    tap, plain = Tap(), run([program])
+    library, *program = sys.argv[1:]
+    tap, plain = Tap(), run(program)
     with tempfile.TemporaryDirectory() as name:
         directory = pathlib.Path(name)
         good = TOP / "policies/default.json"
-        ended = run([program], library, env={"HAKMEM_POLICY": good})
+        ended = run(program, library, env={"HAKMEM_POLICY": good})
         tap.case("a good policy: not a word", ended.differs(plain))
         for what, path in hostile_files(directory, good):
-            ended = run([program], library, env={"HAKMEM_POLICY": path}, timeout=30)
+            ended = run(program, library, env={"HAKMEM_POLICY": path}, timeout=30)
             wrong = one_line_of_ours(ended.err)
             ended.err = plain.err
             tap.case(f"policy: {what}", wrong + ended.differs(plain))
         for variable, value in {"HAKMEM_MODE": "banana", "HAKMEM_ARM": "mmap/none", "HAKMEM_CACHE_MB": "-1",
                                 "HAKMEM_BATCH_COUNT": "99999999999999999999", "HAKMEM_GOAL": "%n%n%s",
                                 "HAKMEM_TIMER": "2", "HAKMEM_SAVE_SECONDS": "0"}.items():
-            ended = run([program], library, env={variable: value})
+            ended = run(program, library, env={variable: value})
             wrong = one_line_of_ours(ended.err)
             if variable not in ended.err:
                 wrong.append(f"the line does not say {variable}: {ended.err}")
@@ -135,7 +135,7 @@ def main():
             tap.case(f"{variable}={value}", wrong + ended.differs(plain))
         for what, path in (("a directory that is not there", "/nonexistent/policy.json"),
                            ("a directory", directory / "a-directory")):
-            ended = run([program], library, env={"HAKMEM_MODE": "learn", "HAKMEM_POLICY": path})
+            ended = run(program, library, env={"HAKMEM_MODE": "learn", "HAKMEM_POLICY": path})
             wrong = [] if ended.err.startswith("hakmem: ") else [f"nothing was said: {ended.err}"]
             ended.err = plain.err
             tap.case(f"learning into {what}", wrong + ended.differs(plain))

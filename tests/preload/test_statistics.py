@@ -72,8 +72,11 @@ def main():
             tap.case(f"kill switch, {case}: the heap serves all", [] if right else [numbers])
         try:
             policy = json.loads((directory / "off.json").read_text(encoding="utf-8"))
-            wrong = [f"{arm}" for site in policy["sites"] for band in site["bands"] for arm in band["arms"]
-                     if arm["arm"].startswith("mmap/") and arm["plays"] > 0]
+            played_arms = [arm["arm"] for site in policy["sites"] for band in site["bands"]
+                           for arm in band["arms"] if arm.get("plays", 0) > 0]
+            wrong = [arm for arm in played_arms if arm.startswith("mmap/")]
+            if not played_arms:
+                wrong = ["nothing was learned"]
         except (OSError, ValueError, KeyError, TypeError) as error:
             wrong = [f"the policy: {error!r}"]
         tap.case("kill switch, learning: the policy shows no mmap arm played", wrong)
