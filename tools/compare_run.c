@@ -33,14 +33,24 @@
 
 static const double sample_period_ns = 10e6;
 
+/* Where it has to be caught running: a library comes within the first milliseconds or never. */
+static const double look_period_ns = 0.2e6, start_of_life_ns = 50e6;
+
+/* What a child writes home before and, when it fails, after exec. */
+struct report {
+    bool traced;
+    int exec_errno;
+};
+
 struct child {
     pid_t pid;
     bool traced, free_running; /* stopped after exec; or not to be traced here */
     bool started, ended;
-    int exit_status;
+    int exec_errno, exit_status;
     struct rusage usage;
     int statm, output, errors; /* descriptors: its memory, stdout (-1: not wanted), stderr */
-    double start_ns, end_ns, last_ns, next_ns;
+    double start_ns, end_ns, last_ns;
+    double next_ns, look_ns; /* the next sample is due; the next look at the maps */
     double last_mib, mib_ns, peak_mib;
     bool seen, maps_known; /* the library; whether maps could be read at all */
     char foreign[128];     /* an allocator in it that should not be */
@@ -49,6 +59,11 @@ struct child {
 static double larger(double a, double b)
 {
     return a > b ? a : b;
+}
+
+static double smaller(double a, double b)
+{
+    return a < b ? a : b;
 }
 
 static double now_ns(void)
@@ -108,10 +123,12 @@ static _Noreturn void become(const struct compare *c, const struct compare_varia
         close(null);
     set_environment(c, v);
     sigprocmask(SIG_SETMASK, mask, NULL);
-    char traced = ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0;
-    if (write(tell, &traced, 1) != 1)
-        _exit(TOOL_FAILED);
-    execvp(c->command[0], c->command);
+    struct report report = {ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0, 0};
+    if (write(tell, &report, sizeof(report)) == (ssize_t)sizeof(report))
+        execvp(c->command[0], c->command);
+    report.exec_errno = errno;
+    ssize_t written = write(tell, &report, sizeof(report));
+    (void)written; /* its exit status says the same, less exactly */
     _exit(errno == ENOENT ? TOOL_NOT_FOUND : TOOL_CANNOT_RUN);
 }
 
@@ -215,6 +232,25 @@ static void on_change(const struct compare *c, const struct compare_variant *v, 
     ptrace(PTRACE_CONT, child->pid, NULL, signal);
 }
 
+/* What is due: a sample; and where it runs free, a look whether the library has come. */
+static void on_time(const struct compare *c, const struct compare_variant *v, struct child *child)
+{
+    double now = now_ns();
+
+    if (child->free_running && now >= child->look_ns) {
+        bool at_start = now - child->start_ns < start_of_life_ns;
+        look_at_maps(c, v, child);
+        child->look_ns = child->seen && v->library != NULL
+                             ? INFINITY
+                             : now + (at_start ? look_period_ns : sample_period_ns);
+    }
+    if (now < child->next_ns)
+        return;
+    sample(child);
+    while (child->next_ns <= now)
+        child->next_ns += sample_period_ns;
+}
+
 /* Until it has ended: its changes as they come, a sample each period. SIGCHLD is blocked. */
 static void watch(const struct compare *c, const struct compare_variant *v, struct child *child)
 {
@@ -231,25 +267,41 @@ static void watch(const struct compare *c, const struct compare_variant *v, stru
         }
         if (pid < 0 && errno != EINTR)
             return;
-        double now = now_ns();
-        if (child->started && now >= child->next_ns) {
-            sample(child);
-            if (child->free_running && (v->library == NULL || !child->seen))
-                look_at_maps(c, v, child);
-            while (child->next_ns <= now)
-                child->next_ns += sample_period_ns;
+        double wait_ns = sample_period_ns;
+        if (child->started) {
+            on_time(c, v, child);
+            double due_ns =
+                child->free_running ? smaller(child->look_ns, child->next_ns) : child->next_ns;
+            wait_ns = larger(due_ns - now_ns(), 0);
         }
-        double wait_ns = child->started ? larger(child->next_ns - now, 0) : sample_period_ns;
         struct timespec t = {0, (long)wait_ns};
         sigtimedwait(&changes, NULL, &t);
     }
 }
 
-/* Where the kernel lets nobody trace, time starts just before exec. */
+/*
+ * What the child says: whether it is traced, then the errno of an exec that failed. The pipe is closed
+ * by the exec that succeeds.
+ */
+static void listen(struct child *child, int fd)
+{
+    struct report report;
+    ssize_t n;
+
+    child->free_running = true;
+    do {
+        n = read(fd, &report, sizeof(report));
+        if (n != (ssize_t)sizeof(report))
+            continue;
+        child->free_running = !report.traced;
+        child->exec_errno = report.exec_errno;
+    } while (n > 0 || (n < 0 && errno == EINTR));
+}
+
 static bool start(const struct compare *c, const struct compare_variant *v, struct child *child,
                   const sigset_t *mask)
 {
-    char path[64], traced = 0;
+    char path[64];
     int tell[2];
 
     child->errors = memfd_create("stderr", MFD_CLOEXEC);
@@ -263,18 +315,15 @@ static bool start(const struct compare *c, const struct compare_variant *v, stru
     if (child->pid == 0)
         become(c, v, child, mask, tell[1]);
     close(tell[1]);
-    if (child->pid < 0) {
-        close(tell[0]);
-        return false;
+    if (child->pid > 0) {
+        listen(child, tell[0]);
+        snprintf(path, sizeof(path), "/proc/%d/statm", (int)child->pid);
+        child->statm = open(path, O_RDONLY | O_CLOEXEC);
+        if (child->free_running && child->exec_errno == 0)
+            begin(child);
     }
-    snprintf(path, sizeof(path), "/proc/%d/statm", (int)child->pid);
-    child->statm = open(path, O_RDONLY | O_CLOEXEC);
-    while (read(tell[0], &traced, 1) < 0 && errno == EINTR) {}
     close(tell[0]);
-    child->free_running = !traced;
-    if (child->free_running)
-        begin(child);
-    return true;
+    return child->pid > 0;
 }
 
 /* hakmem-bench found out itself which allocator it calls; it has to be the variant's. */
@@ -359,10 +408,9 @@ static bool fail_with_status(struct compare_variant *v, const struct child *chil
 static bool judge(struct compare_variant *v, const struct child *child, int *status)
 {
     *status = TOOL_NO;
-    if (!child->started) {
-        *status = child->exit_status;
-        return fail(v, "the program cannot be run: %s",
-                    child->exit_status == TOOL_NOT_FOUND ? "not found" : "not executable");
+    if (child->exec_errno != 0) {
+        *status = child->exec_errno == ENOENT ? TOOL_NOT_FOUND : TOOL_CANNOT_RUN;
+        return fail(v, "the program cannot be run: %s", strerror(child->exec_errno));
     }
     if (child->exit_status != 0)
         return fail_with_status(v, child);

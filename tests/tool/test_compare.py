@@ -7,6 +7,7 @@ usage: test_compare.py HAKMEM HAKMEM_BENCH STAND_IN.so IMPOSTOR.so [LIBHAKMEM.so
 import json
 import os
 import pathlib
+import shutil
 import statistics
 import subprocess
 import sys
@@ -29,10 +30,10 @@ BAD_ARGUMENTS = [
 ]
 
 
-def compare(*arguments, with_library=stand_in, **variables):
+def compare(*arguments, with_library=stand_in, under=(), **variables):
     env = {k: v for k, v in os.environ.items() if not k.startswith("HAKMEM_") and k != "LD_PRELOAD"}
     env.update(variables, HAKMEM_LIBRARY=with_library, TMPDIR=directory.name)
-    return subprocess.run([hakmem, "compare", *arguments], env=env, capture_output=True, text=True, timeout=120)
+    return subprocess.run([*under, hakmem, "compare", *arguments], env=env, capture_output=True, text=True, timeout=120)
 
 
 def small(*arguments, runs="2", **more):
@@ -114,7 +115,7 @@ def failing():
     if r.returncode != 1 or "status 139" not in r.stderr:
         yield f"status {r.returncode}: {r.stderr}"
     r = small("/nosuch/program")
-    if r.returncode != 127 or "not found" not in r.stderr:
+    if r.returncode != 127 or "No such file" not in r.stderr:
         yield f"status {r.returncode}: {r.stderr}"
     r = small(directory.name)
     if r.returncode != 126:
@@ -156,6 +157,19 @@ def rotation():
         yield f"expected {want}, got {got}"
 
 
+def untraced():
+    """Under strace the kernel lets nobody else trace: the allocator has to be seen while the program runs."""
+    r = small("--json", "--policy", policy, bench, "vm", "--quick", under=["strace", "-f", "-o", "/dev/null"])
+    if r.returncode != 0 or len(objects(r, "run")) != 6:
+        yield f"status {r.returncode}: {r.stdout}{r.stderr}"
+    r = small("--peer", "other=libnosuch.so", "sleep", "0.1", under=["strace", "-f", "-o", "/dev/null"])
+    if r.returncode != 1 or "other: libnosuch.so is not in the process" not in r.stderr:
+        yield f"status {r.returncode}: {r.stderr}"
+    r = small("/nosuch/program", under=["strace", "-f", "-o", "/dev/null"])
+    if r.returncode != 127 or "No such file" not in r.stderr:
+        yield f"status {r.returncode}: {r.stderr}"
+
+
 def leftovers():
     left = [name for name in os.listdir(directory.name) if name.startswith("hakmem-compare")]
     if left:
@@ -185,6 +199,8 @@ tap.case("programs that fail or are not there", failing())
 tap.case("memory and time of a program that is not hakmem-bench", other_program())
 tap.case("all 24 arms, the pooled ones said to be so", the_24_arms())
 tap.case("runs are interleaved and rotated", rotation())
+skip = None if shutil.which("strace") else "no strace here"
+tap.case("where tracing is not allowed", [] if skip else untraced(), skip=skip)
 tap.case("nothing is left behind", leftovers())
 tap.case("the library itself", real_library() if library else [], skip=None if library else "libhakmem.so is not built")
 tap.end()
