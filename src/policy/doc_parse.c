@@ -23,9 +23,9 @@
         .key = #name, .read = (reader_), .offset = offsetof(struct of, name),                      \
         .bytes = sizeof(((struct of *)0)->name)                                                    \
     }
-#define PEOPLE_NUMBER_ROW(name)                                                                    \
+#define PEOPLE_NUMBER_ROW(name, low_, high_)                                                        \
     {                                                                                              \
-        .key = #name, .read = read_integer, .low = INT64_MIN, .high = UINT64_MAX                   \
+        .key = #name, .read = read_integer, .low = (low_), .high = (high_)                         \
     }
 
 static const struct row machine_rows[] = {
@@ -101,11 +101,11 @@ static bool read_played_as(struct reader *r, int node, const struct row *row, vo
 
 static const struct row arm_rows[] = {
     {"arm", read_arm, offsetof(struct arm_entry, arm), sizeof(uint8_t), 0, 0, true},
-    PEOPLE_NUMBER_ROW(rating),
-    PEOPLE_NUMBER_ROW(deviation),
+    PEOPLE_NUMBER_ROW(rating, -1000000, 1000000),
+    PEOPLE_NUMBER_ROW(deviation, 0, 1000000),
     {"plays", read_integer, offsetof(struct arm_entry, plays), sizeof(uint64_t), 0, UINT32_MAX,
      false},
-    PEOPLE_NUMBER_ROW(cost_ns),
+    PEOPLE_NUMBER_ROW(cost_ns, 0, UINT64_MAX),
     {"played_as", read_played_as, 0, sizeof(uint8_t), 0, 0, false},
     {"raw", read_raw, 0, 0, 0, 0, false},
 };
