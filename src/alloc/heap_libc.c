@@ -20,6 +20,7 @@
 #ifdef HEAP_PLAIN
 #define LIBC(name) name
 #else
+#include <gnu/lib-names.h>
 #define LIBC(name) __libc_##name
 extern void *__libc_malloc(size_t size);
 extern void *__libc_calloc(size_t count, size_t size);
@@ -53,14 +54,25 @@ void heap_free(void *p)
     LIBC(free)(p);
 }
 
-/* What has no second name is found behind us. A race finds the same address twice. */
-#define BEHIND_US(type, name)                                                                      \
+/*
+ * What has no second name is found in the C library by its file, for "the next one behind us" may be another
+ * allocator that the program is linked with (redis-server has jemalloc). A race finds the same address twice.
+ */
+#ifndef HEAP_PLAIN
+static void *in_libc(const char *name)
+{
+    void *libc = dlopen(LIBC_SO, RTLD_LAZY | RTLD_NOLOAD);
+    return libc != NULL ? dlsym(libc, name) : NULL;
+}
+
+#define IN_LIBC(type, name)                                                                        \
     static type found;                                                                             \
     type function = __atomic_load_n(&found, __ATOMIC_RELAXED);                                     \
     if (HAK_UNLIKELY(function == NULL)) {                                                          \
-        function = (type)dlsym(RTLD_NEXT, name);                                                   \
+        function = (type)in_libc(name);                                                            \
         __atomic_store_n(&found, function, __ATOMIC_RELAXED);                                      \
     }
+#endif
 
 typedef size_t (*usable_size_function)(void *);
 typedef int (*trim_function)(size_t);
@@ -70,7 +82,7 @@ size_t heap_usable_size(const void *p)
 #ifdef HEAP_PLAIN
     return malloc_usable_size((void *)(uintptr_t)p);
 #else
-    BEHIND_US(usable_size_function, "malloc_usable_size")
+    IN_LIBC(usable_size_function, "malloc_usable_size")
     return function != NULL ? function((void *)(uintptr_t)p) : 0;
 #endif
 }
@@ -80,7 +92,7 @@ int heap_trim(size_t pad)
 #ifdef HEAP_PLAIN
     return 0;
 #else
-    BEHIND_US(trim_function, "malloc_trim")
+    IN_LIBC(trim_function, "malloc_trim")
     return function != NULL ? function(pad) : 0;
 #endif
 }
