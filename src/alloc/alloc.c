@@ -186,9 +186,11 @@ size_t hak_block_bytes(const void *p)
 /* Allocates anew, copies, frees. NULL: `p` stays as it is. */
 static void *copy_over(void *p, size_t old_bytes, size_t size, uint64_t site)
 {
-    void *to = hak_alloc_at_site(size, 1, site);
+    struct order growing = {.bytes = size, .align = 1, .site = site, .room = size > old_bytes};
+    void *to = size >= FLOOR_BYTES ? serve(&growing) : heap_malloc(size);
     if (to == NULL)
         return NULL;
+    stat_add(STAT_grows_copied, size > old_bytes);
     memcpy(to, p, old_bytes < size ? old_bytes : size);
     hak_free_block(p);
     return to;
@@ -223,8 +225,24 @@ static void note_growth(struct span *s, size_t size)
         s->label.bytes = size;
 }
 
+/*
+ * A block that grows to the size of a huge page is decided anew, once: what it was served by as a small one
+ * had no huge pages to choose from.
+ */
+static bool is_to_be_decided_anew(const struct span *s, size_t size, uint64_t site)
+{
+    if (arena.huge_bytes == 0 || s->block_bytes >= arena.huge_bytes || size < arena.huge_bytes)
+        return false;
+    if (policy_learns())
+        return true;
+    const struct arm *arm = &arms[policy_choose(site, size).arm];
+    return arm->backing == BACKING_MMAP && (arm->pages == PAGES_HUGE) != (s->zone == ZONE_HUGE);
+}
+
 static void *grow_span(struct span *s, void *p, size_t size, uint64_t site)
 {
+    if (is_to_be_decided_anew(s, size, site))
+        return copy_over(p, s->block_bytes, size, site);
     if (store_extend(s, size)) {
         stat_add(STAT_grows_in_place, 1);
         note_growth(s, size);
@@ -235,7 +253,6 @@ static void *grow_span(struct span *s, void *p, size_t size, uint64_t site)
         note_growth(span_of(moved), size);
         return moved;
     }
-    stat_add(STAT_grows_copied, 1);
     return copy_over(p, s->block_bytes, size, site);
 }
 

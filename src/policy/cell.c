@@ -16,8 +16,7 @@ struct policy_cell {
     struct site *site;
     uint8_t band;             /* BAND_FIRST.. */
     _Atomic uint32_t live;    /* blocks handed out now */
-    _Atomic uint32_t peak;    /* most at once */
-    uint64_t episodes;        /* settled in this process */
+    uint32_t peak;            /* most at once, in this process */
     struct policy_band now;   /* what is known */
     struct policy_band saved; /* what of it the file holds */
     struct policy_band taken; /* what the last collection took */
@@ -101,17 +100,17 @@ void cell_reset(struct policy_cell *cell, const struct policy_band *known)
 /* Until the first block is settled the band's default is played: it shows what the site is like. */
 enum arm_id cell_choose(struct policy_cell *cell)
 {
+    uint32_t live = atomic_fetch_add_explicit(&cell->live, 1, memory_order_relaxed) + 1;
+
     lock_acquire(lock_of(cell));
+    if (live > cell->peak) {
+        cell->now.seen.cold += live - cell->peak;
+        cell->peak = live;
+    }
     enum arm_id arm = cell->now.elo.episodes == 0
                           ? (enum arm_id)context.default_arm[cell->band - BAND_FIRST]
                           : (enum arm_id)elo_pick(&cell->now.elo);
     lock_release(lock_of(cell));
-
-    uint32_t live = atomic_fetch_add_explicit(&cell->live, 1, memory_order_relaxed) + 1;
-    uint32_t peak = atomic_load_explicit(&cell->peak, memory_order_relaxed);
-    while (live > peak && !atomic_compare_exchange_weak_explicit(
-                              &cell->peak, &peak, live, memory_order_relaxed, memory_order_relaxed))
-        ;
     return arm;
 }
 
@@ -120,11 +119,10 @@ void policy_freed(struct policy_cell *cell)
     atomic_fetch_sub_explicit(&cell->live, 1, memory_order_relaxed);
 }
 
-/* The share (of 1024) of this cell's blocks that start on memory never used before. */
-static uint32_t cold_share_q10(const struct policy_cell *cell)
+/* The share (of 1024) of such blocks that start on memory never used before. */
+static uint32_t cold_share_q10(const struct policy_seen *seen)
 {
-    uint64_t peak = atomic_load_explicit(&cell->peak, memory_order_relaxed);
-    uint64_t share = peak * 1024 / (cell->episodes != 0 ? cell->episodes : 1);
+    uint64_t share = seen->episodes != 0 ? seen->cold * 1024 / seen->episodes : 1024;
     return share < 1024 ? (uint32_t)share : 1024;
 }
 
@@ -145,11 +143,10 @@ void policy_reward(struct policy_cell *cell, enum arm_id arm, const struct episo
     struct policy_band *band = &cell->now;
 
     lock_acquire(lock_of(cell));
-    cell->episodes++;
-    uint32_t cold_q10 = cold_share_q10(cell);
+    add_seen(&band->seen, e);
+    uint32_t cold_q10 = cold_share_q10(&band->seen);
     uint64_t cost = cost_of_episode_ns(context.prices, arm, e, cold_q10);
     bool first = band->elo.episodes == 0;
-    add_seen(&band->seen, e);
     if (band->cost_sum_ns[arm] <= UINT64_MAX - cost)
         band->cost_sum_ns[arm] += cost;
     elo_report(&band->elo, (int)arm, cost);

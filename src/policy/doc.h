@@ -58,6 +58,7 @@ struct policy_machine {
     X(resident_bytes, "what of them was resident when they were freed")                            \
     X(live_ns, "from malloc to free")                                                              \
     X(idle_ns, "from free to reuse, or to being given back")                                       \
+    X(cold, "most blocks alive at once, by process: so many start on memory never used before")    \
     X(reused, "episodes that ended in reuse")                                                      \
     X(grown, "episodes whose block was enlarged by realloc")                                       \
     X(remote, "episodes whose block was freed by another thread")
