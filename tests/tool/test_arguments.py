@@ -36,6 +36,7 @@ WRONG = [
     ("no runs", ["learn", "-o", "x", "--runs", "0", "true"], "from 1 to 10000, got '0'"),
     ("runs below nothing", ["learn", "-o", "x", "--runs", "-1", "true"], "got '-1'"),
     ("runs with a unit", ["learn", "-o", "x", "--runs", "3s", "true"], "got '3s'"),
+    ("one run too many", ["learn", "-o", "x", "--runs", "10001", "true"], "from 1 to 10000, got '10001'"),
     ("too many runs", ["learn", "-o", "x", "--runs", "99999999999999999999", "true"], "from 1 to 10000"),
     ("an unknown goal", ["learn", "-o", "x", "--goal=cheap", "true"], "speed|balanced|memory, got 'cheap'"),
     ("a flag with a value", ["inspect", "--json=yes", "x"], "takes no value, got 'yes'"),

@@ -2,6 +2,7 @@
 """hakmem run: the program's own status, signals and surroundings; and the truth about the library's effect."""
 
 import os
+import pty
 import shutil
 import signal
 import subprocess
@@ -22,12 +23,33 @@ def first_line_then(number, *words):
         [process.returncode, line + out, err]
 
 
+def key_on_terminal():
+    """Types Ctrl-C at the tool's terminal, which sends SIGINT to the tool and the program alike."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execve(TOOL, [TOOL, "run", "--", PROGRAM, "catch", "2"], environment())
+    said = b""
+    try:
+        while b"ready" not in said:
+            said += os.read(terminal, 4096)
+        os.write(terminal, b"\x03")
+        while True:
+            said += os.read(terminal, 4096)
+    except OSError:  # the other end is closed
+        pass
+    os.close(terminal)
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    return [] if status == 9 and b"caught 2\r\n" in said else [status, said]
+
+
 for status in (0, 1, 7, 255):
     tap.case(f"exit status {status} is kept", expect(hakmem("run", "--", PROGRAM, "exit", status), status, "", ""))
 for number in (signal.SIGTERM, signal.SIGSEGV, signal.SIGKILL):
     tap.case(f"ended by {number.name}", expect(hakmem("run", PROGRAM, "signal", int(number)), 128 + number, "", ""))
 for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
     tap.case(f"{number.name} is passed on, once", first_line_then(number, PROGRAM, "catch", str(int(number))))
+
+tap.case("a key on the terminal is not doubled", key_on_terminal())
 
 tap.case("no such program", expect(hakmem("run", "./none"), 127, "", err_lines=1, err_has=["./none: No such file"]))
 tap.case("not a program", expect(hakmem("run", "/"), 126, "", err_lines=1, err_has=["/: "]))
