@@ -85,9 +85,17 @@ static int64_t one_burst(struct bench_run *run)
     return before < 0 ? -1 : measure_tlb_shootdowns() - before;
 }
 
+/* Into `sorted`, which has n counts. */
+static void insert(int64_t *sorted, unsigned n, int64_t count)
+{
+    for (; n > 0 && sorted[n - 1] > count; n--)
+        sorted[n] = sorted[n - 1];
+    sorted[n] = count;
+}
+
 void scenario_burst(struct bench_run *run)
 {
-    int64_t counts[BURSTS_MAX], sum = 0, least = INT64_MAX, most = -1;
+    int64_t counts[BURSTS_MAX];
     unsigned bursts = run->quick ? 2 : BURSTS_MAX;
     struct runner runner = {.stop = false};
     cpu_set_t allowed;
@@ -101,18 +109,15 @@ void scenario_burst(struct bench_run *run)
     }
     if (!pin_apart(thread))
         fprintf(stderr, "hakmem-bench: only one processor: no TLB shootdown can be seen here\n");
-    for (unsigned i = 0; i < bursts; i++) {
-        counts[i] = one_burst(run);
-        sum += counts[i];
-        least = counts[i] < least ? counts[i] : least;
-        most = counts[i] > most ? counts[i] : most;
-    }
+    for (unsigned i = 0; i < bursts; i++)
+        insert(counts, i, one_burst(run));
     atomic_store(&runner.stop, true);
     pthread_join(thread, NULL);
     sched_setaffinity(0, sizeof(allowed), &allowed);
-    bench_figure(run, "shootdowns_per_burst_mean", (double)sum / bursts);
-    bench_figure(run, "shootdowns_per_burst_least", (double)least);
-    bench_figure(run, "shootdowns_per_burst_most", (double)most);
+    bench_figure(run, "shootdowns_per_burst_median",
+                 (double)(counts[(bursts - 1) / 2] + counts[bursts / 2]) / 2);
+    bench_figure(run, "shootdowns_per_burst_least", (double)counts[0]);
+    bench_figure(run, "shootdowns_per_burst_most", (double)counts[bursts - 1]);
 }
 
 /* grow */

@@ -21,7 +21,7 @@ NUMBERS = ["run", "runs", "seed", "rounds", "latency_mean_ns", "latency_median_n
            "work_ms", "wall_ms", "cpu_ms", "user_ms", "system_ms", "minor_faults", "major_faults",
            "resident_average_mib", "resident_peak_mib"]
 OWN = {  # what only one scenario tells
-    "burst": ["shootdowns_per_burst_mean", "shootdowns_per_burst_most"],
+    "burst": ["shootdowns_per_burst_median", "shootdowns_per_burst_most"],
     "grow": ["moves"],
     "maps": ["mappings_before", "mappings_most", "mappings_after"],
     "sleepy": ["resident_in_use_mib", "resident_over_time"],
