@@ -42,8 +42,10 @@ with Directory() as there:
     # inspect
     ended = hakmem("inspect", made["learned"])
     lines = [line for line in ended.out.splitlines() if re.search(r" [0-9a-f]{16} ", line)]
-    tap.case("inspect: dearest first", expect(ended, 0, err="", out_has=["Imaginary 3000", "goal balanced"])
-             if [re.search(r"[0-9a-f]{16}", line).group() for line in lines] != [SPARSE, VM, "0" * 12 + "1234"] else [])
+    tap.case("inspect: the head", expect(ended, 0, err="", out_has=[
+        "3 sites, 3 bands, 2 decided, goal balanced", "learned on Imaginary 3000, Linux 6.1.0"]))
+    tap.case("inspect: dearest first", [] if [re.search(r"[0-9a-f]{16}", line).group() for line in lines] ==
+             [SPARSE, VM, "0" * 12 + "1234"] else [str(ended)])
     tap.case("inspect: a row", [] if re.search(
         r"\d ms +[\d.]+ % +1111222233334444 +2-4 MiB +3000 +[\d.]+ us +mmap/huge/touch/keep +decided +\d+ \+-\d+ +"
         r"vm_round\+0x1f in hakmem-bench\+0x4f21", ended.out) else [str(ended)])
