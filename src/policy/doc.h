@@ -19,8 +19,8 @@
 enum {
     POLICY_VERSION = 1,
     POLICY_FILE_MAX_BYTES = 64 << 20,
-    POLICY_SITES_MAX = 1 << 16,           /* so that no file, however made, costs memory without bound */
-    POLICY_BANDS_MAX = 1 << 17,           /* of all sites together */
+    POLICY_SITES_MAX = 1 << 16, /* so that no file, however made, costs memory without bound */
+    POLICY_BANDS_MAX = 1 << 17, /* of all sites together */
     POLICY_PRICE_MAX_NS = 1000 * 1000 * 1000,
 };
 
@@ -71,32 +71,32 @@ struct policy_seen {
 
 /* What is known of one site's blocks of one band. */
 struct policy_band {
-    uint8_t band;                     /* BAND_FIRST..BAND_LAST */
-    uint8_t champion;                 /* enum arm_id played when frozen; ARM_NONE: the band's default */
-    uint8_t played_as[ARM_COUNT];     /* arm_pool() where it was learned; ARM_NONE: masked there */
-    uint64_t cost_sum_ns[ARM_COUNT];  /* total cost of the arm's plays, ns */
+    uint8_t band;                 /* BAND_FIRST..BAND_LAST */
+    uint8_t champion;             /* enum arm_id played when frozen; ARM_NONE: the band's default */
+    uint8_t played_as[ARM_COUNT]; /* arm_pool() where it was learned; ARM_NONE: masked there */
+    uint64_t cost_sum_ns[ARM_COUNT]; /* total cost of the arm's plays, ns */
     struct policy_seen seen;
-    struct elo_table elo;             /* ratings, plays and raw statistics; elo.arm[i] is arm i */
+    struct elo_table elo; /* ratings, plays and raw statistics; elo.arm[i] is arm i */
 };
 
 struct policy_site {
     uint64_t id;
-    uint64_t offset;         /* of the return address in the module */
-    char module[64];         /* file name without directories; "" unknown; for HAK_ALLOC the source file */
-    char build_id[41];       /* lower-case hex; "" none */
-    char symbol[96];         /* "name+0x1f"; "" unknown */
+    uint64_t offset; /* of the return address in the module */
+    char module[64]; /* file name without directories; "" unknown; for HAK_ALLOC the source file */
+    char build_id[41]; /* lower-case hex; "" none */
+    char symbol[96];   /* "name+0x1f"; "" unknown */
     unsigned nr_bands;
     struct policy_band *band[BAND_COUNT]; /* the first nr_bands are used; rising order of ->band */
 };
 
 struct policy_doc {
-    struct policy_machine machine;   /* all zero: not known */
-    struct calibration calibration;  /* all zero: not calibrated */
+    struct policy_machine machine;  /* all zero: not known */
+    struct calibration calibration; /* all zero: not calibrated */
     enum policy_goal goal;
     uint8_t default_arm[BAND_COUNT]; /* enum arm_id by band - BAND_FIRST; ARM_NONE: not given */
     unsigned nr_bands;               /* of all sites */
     unsigned nr_sites, cap_sites;
-    struct policy_site **site;       /* rising order of id */
+    struct policy_site **site; /* rising order of id */
     struct policy_pool *pool;
 };
 
@@ -124,8 +124,8 @@ void policy_size_text(unsigned band, char text[POLICY_SIZE_BYTES]);
  * ENOMEM, ENOSPC (one of the limits above). A new band has no champion, its arms stand for themselves,
  * and its table is elo_init()'s. */
 struct policy_site *policy_doc_site(struct policy_doc *doc, uint64_t id, bool create);
-struct policy_band *policy_site_band(struct policy_doc *doc, struct policy_site *site, unsigned band,
-                                     bool create);
+struct policy_band *policy_site_band(struct policy_doc *doc, struct policy_site *site,
+                                     unsigned band, bool create);
 
 /* For the reader, which orders the sites itself: adds `site` at the end. False + errno. */
 bool policy_doc_append(struct policy_doc *doc, struct policy_site *site);
@@ -165,6 +165,7 @@ int policy_file_merge(const char *path, const struct policy_doc *delta, struct p
  * The champion is the learner's; where nothing was played, the one that was given. -ENOMEM, -ENOSPC: what
  * `into` knew is still there.
  */
-int policy_doc_merge(struct policy_doc *into, const struct policy_doc *from, struct policy_error *error);
+int policy_doc_merge(struct policy_doc *into, const struct policy_doc *from,
+                     struct policy_error *error);
 
 #endif

@@ -23,7 +23,7 @@
         .key = #name, .read = (reader_), .offset = offsetof(struct of, name),                      \
         .bytes = sizeof(((struct of *)0)->name)                                                    \
     }
-#define PEOPLE_NUMBER_ROW(name, low_, high_)                                                        \
+#define PEOPLE_NUMBER_ROW(name, low_, high_)                                                       \
     {                                                                                              \
         .key = #name, .read = read_integer, .low = (low_), .high = (high_)                         \
     }
