@@ -34,8 +34,13 @@ const struct command commands[] = {
     {"merge", cmd_merge, "FILE... -o FILE", "merge what several policies learned into one",
      "The result is written only when every policy could be read, and replaces the output as\n"
      "a whole.\n"},
-    {"compare", cmd_compare, "--help", "measure a program under several allocators, interleaved",
-     NULL},
+    {"compare", cmd_compare,
+     "[--policy FILE] [--arms LIST] [--peer NAME=FILE]... [--] PROGRAM [ARGUMENT...]",
+     "measure a program under several allocators, interleaved",
+     "Runs it under the system's malloc, all-heap, fixed arms, the policy and the peers, in turns, and\n"
+     "warms memory before each run. Ends with medians and spreads, and with a policy the verdict: keep\n"
+     "or roll back. Exit status 1: a variant was given up, because its library was not in the process\n"
+     "or the program failed.\n"},
     {"options", cmd_options, "[--markdown]", "list the environment variables the library reads",
      NULL},
     {NULL, NULL, NULL, NULL, NULL},
