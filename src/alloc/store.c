@@ -366,6 +366,7 @@ void store_put(struct span *s, enum arm_retain retain, uint64_t site)
         keep(s, &due);
     if (retain == RETAIN_LAZY && list_in(&s->cache.bucket))
         enqueue(s, true, &due);
+    episode_free_done(&s->label); /* under the lock: then the span may be anybody's */
     unlock();
     flush(&due);
 }

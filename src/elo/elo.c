@@ -134,7 +134,7 @@ static HAK_NOINLINE int pick_thoughtfully(struct elo_table *t)
 {
     if (t->queue.given < t->queue.length)
         return t->queue.arm[t->queue.given++];
-    if (t->state == ELO_REMATCH)
+    if (t->state == ELO_REMATCH && t->champion >= 0)
         return t->champion;
     if (t->state == ELO_DECIDED && t->audit >= 0) {
         int arm = t->audit;

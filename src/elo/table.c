@@ -82,7 +82,7 @@ void elo_delta(struct elo_table *out, const struct elo_table *now, const struct 
     if (base->episodes == 0)
         return;
     out->is_delta = 1;
-    out->episodes = now->episodes > base->episodes ? now->episodes - base->episodes : 0;
+    uint64_t episodes = 0;
     for (int i = 0; i < ELO_ARMS; i++) {
         const struct elo_arm *a = &now->arm[i], *b = &base->arm[i];
         if (now->reopened == base->reopened && grew(a, b))
@@ -90,7 +90,9 @@ void elo_delta(struct elo_table *out, const struct elo_table *now, const struct 
         else
             out->replaces |= 1u << i;
         out->arm[i].plays = a->plays > b->plays ? a->plays - b->plays : 0;
+        episodes += out->arm[i].plays;
     }
+    out->episodes = episodes > UINT32_MAX ? UINT32_MAX : (uint32_t)episodes;
 }
 
 /* ---- sum --------------------------------------------------------------------------------------- */
@@ -136,6 +138,28 @@ static void add_arm(struct elo_arm *a, const struct elo_arm *b, int64_t shift_a,
     a->watched = (uint32_t)sum_to(a->watched, b->watched, UINT32_MAX);
     a->slow = (uint32_t)sum_to(a->slow, b->slow, UINT32_MAX);
     a->slow_excess_q10 = sum_to(a->slow_excess_q10, b->slow_excess_q10, ELO_EXCESS_MAX);
+}
+
+/* The newer state of an arm in place of the older; what was played stays counted. */
+static void replace_arm(struct elo_arm *a, const struct elo_arm *b)
+{
+    uint32_t plays = (uint32_t)sum_to(a->plays, b->plays, UINT32_MAX);
+
+    *a = *b;
+    a->plays = plays;
+}
+
+/* Of a file that lost plays meanwhile, or was another, no more is known than was played. */
+static void limit_to_plays(struct elo_arm *a)
+{
+    if (a->watched > a->plays)
+        a->watched = a->plays;
+    if (a->slow > a->watched)
+        a->slow = a->watched;
+    if (a->slow == 0)
+        a->slow_excess_q10 = 0;
+    if (a->matches_q16 > (uint64_t)a->plays << 16)
+        a->matches_q16 = a->plays << 16;
 }
 
 /* Two flat or equal priors stay; of two different ones the surer stays; equally sure ones meet half-way. */
@@ -225,13 +249,11 @@ void elo_merge(struct elo_table *into, const struct elo_table *from)
         merge_priors(into, from);
         merge_course(into, from, shift_into, shift_from);
         for (int i = 0; i < ELO_ARMS; i++) {
-            uint32_t plays = into->arm[i].plays;
-            if (replaces >> i & 1) {
-                into->arm[i] = from->arm[i];
-                into->arm[i].plays = (uint32_t)sum_to(plays, from->arm[i].plays, UINT32_MAX);
-            } else {
+            if (replaces >> i & 1)
+                replace_arm(&into->arm[i], &from->arm[i]);
+            else
                 add_arm(&into->arm[i], &from->arm[i], shift_into, shift_from);
-            }
+            limit_to_plays(&into->arm[i]);
         }
         into->episodes = (uint32_t)sum_to(into->episodes, from->episodes, UINT32_MAX);
         if (from->reopened > into->reopened)

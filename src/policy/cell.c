@@ -126,11 +126,11 @@ static uint32_t cold_share_q10(const struct policy_seen *seen)
     return share < 1024 ? (uint32_t)share : 1024;
 }
 
-static void add_seen(struct policy_seen *seen, const struct episode *e)
+static void add_seen(struct policy_seen *seen, const struct episode *e, const struct prices *prices)
 {
     seen->episodes++;
     seen->size_bytes += e->bytes;
-    seen->resident_bytes += (uint64_t)e->base_pages * context.prices->page_bytes;
+    seen->resident_bytes += (uint64_t)e->base_pages * prices->page_bytes;
     seen->live_ns += e->live_ns;
     seen->idle_ns += e->idle_ns;
     seen->reused += e->reused;
@@ -141,18 +141,20 @@ static void add_seen(struct policy_seen *seen, const struct episode *e)
 void policy_reward(struct policy_cell *cell, enum arm_id arm, const struct episode *e)
 {
     struct policy_band *band = &cell->now;
+    struct prices prices;
 
+    context.prices(&prices);
     lock_acquire(lock_of(cell));
-    add_seen(&band->seen, e);
+    add_seen(&band->seen, e, &prices);
     uint32_t cold_q10 = cold_share_q10(&band->seen);
-    uint64_t cost = cost_of_episode_ns(context.prices, arm, e, cold_q10);
+    uint64_t cost = cost_of_episode_ns(&prices, arm, e, cold_q10);
     bool first = band->elo.episodes == 0;
     if (band->cost_sum_ns[arm] <= UINT64_MAX - cost)
         band->cost_sum_ns[arm] += cost;
     elo_report(&band->elo, (int)arm, cost);
     if (first) {
         int32_t predicted[ARM_COUNT];
-        cost_predict(context.prices, arm, e, cold_q10, predicted);
+        cost_predict(&prices, arm, e, cold_q10, predicted);
         elo_set_prior(&band->elo, predicted, PRIOR_DEVIATION_Q10);
     }
     lock_release(lock_of(cell));

@@ -8,6 +8,7 @@
 #ifndef HAK_POLICY_CELL_H
 #define HAK_POLICY_CELL_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "policy/cost.h"
@@ -17,10 +18,10 @@
 
 /* What a cell has to know of the policy in force. */
 struct cell_context {
-    const struct prices *prices;
+    void (*prices)(struct prices *out); /* what faults cost now */
     const arm_set *playable;       /* by band - BAND_FIRST: arms that stand for themselves here */
     const uint8_t (*played_as)[ARM_COUNT];
-    const uint8_t *default_arm;
+    const _Atomic uint8_t *default_arm;
     uint64_t seed;
 };
 

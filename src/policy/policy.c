@@ -1,6 +1,7 @@
 #include "policy/policy.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/lock.h"
@@ -13,22 +14,25 @@
 
 enum { HUGE_BYTES_MAX = 32 << 20 }; /* 64 KiB base pages have 512 MiB huge ones: too coarse for a block */
 
-/* The policy in force. Constant after the start but for `doc` and the arms of sites, which
- * policy_load() changes under the lock. */
+/*
+ * The policy in force. Constant after the start but for what is atomic, which policy_load() changes, and the
+ * prices, which follow what the process's own faults cost and have a lock of their own.
+ */
 static struct {
-    bool looks_up;                 /* blocks are told apart by site */
+    _Atomic bool looks_up;         /* blocks are told apart by site */
     bool learns;
-    struct policy_doc *doc;        /* what was loaded; NULL: nothing */
+    _Atomic(struct policy_doc *) doc; /* what was loaded; NULL: nothing */
     struct prices prices;
     struct policy_machine machine;
     uint64_t break_even_ns[2];     /* by enum arm_pages */
     arm_set playable[BAND_COUNT];
     uint8_t played_as[BAND_COUNT][ARM_COUNT];
-    uint8_t default_arm[BAND_COUNT];
+    _Atomic uint8_t default_arm[BAND_COUNT];
     enum arm_id forced;
 } policy;
 
 static struct lock save_lock = LOCK_INIT(LOCK_RANK_SAVE);
+static struct lock price_lock = LOCK_INIT(LOCK_RANK_PRICES);
 
 /* ---- what this machine can do ---- */
 
@@ -80,11 +84,17 @@ static void find_arms(const struct os_machine *machine, bool have_arena)
 
 /* ---- sites ---- */
 
+/* What the policy has of a site; NULL: nothing. */
+static struct policy_site *known_site(const struct site *site)
+{
+    struct policy_doc *doc = policy.doc;
+    return doc != NULL && site->id != 0 ? policy_doc_site(doc, site->id, false) : NULL;
+}
+
 /* Sets a site's arms from the policy; called with the site table's lock held, or before it is shared. */
 static void fill_site(struct site *site)
 {
-    const struct policy_site *known =
-        policy.doc != NULL && site->id != 0 ? policy_doc_site(policy.doc, site->id, false) : NULL;
+    const struct policy_site *known = known_site(site);
 
     for (unsigned i = 0; i < BAND_COUNT; i++)
         atomic_store_explicit(&site->arm[i], policy.default_arm[i], memory_order_relaxed);
@@ -103,8 +113,7 @@ uint64_t policy_name_site(const char *file, unsigned line)
 
 static const struct policy_band *known_band(const struct site *site, unsigned band)
 {
-    struct policy_site *known =
-        policy.doc != NULL && site->id != 0 ? policy_doc_site(policy.doc, site->id, false) : NULL;
+    struct policy_site *known = known_site(site);
     return known != NULL ? policy_site_band(policy.doc, known, band, false) : NULL;
 }
 
@@ -139,7 +148,7 @@ static HAK_NOINLINE struct decision choose_rarely(uint64_t key, size_t bytes)
 
 struct decision policy_choose(uint64_t key, size_t bytes)
 {
-    if (HAK_LIKELY(policy.looks_up && !policy.learns)) {
+    if (HAK_LIKELY(atomic_load_explicit(&policy.looks_up, memory_order_relaxed) && !policy.learns)) {
         struct site *site = site_find(key);
         if (HAK_LIKELY(site != NULL))
             return (struct decision){NULL, site->id,
@@ -159,25 +168,38 @@ uint64_t policy_break_even_ns(enum arm_pages pages)
     return policy.break_even_ns[pages];
 }
 
+static void read_prices(struct prices *out)
+{
+    lock_acquire(&price_lock);
+    *out = policy.prices;
+    lock_release(&price_lock);
+}
+
 /* A fill's price follows what fills really cost, and the price of a fault keeps its ratio to it. */
-void policy_note_fill(enum arm_pages kind, uint64_t bytes, uint64_t ns)
+static void follow(uint64_t *populate, uint64_t *fault, uint64_t each_ns)
 {
     enum { RATE = 16 };
-    struct calibration *of = &policy.prices.of;
-    uint64_t *populate = kind == PAGES_HUGE ? &of->huge_populate : &of->base_populate;
-    uint64_t *fault = kind == PAGES_HUGE ? &of->huge_fault : &of->base_fault;
-    uint64_t was = __atomic_load_n(populate, __ATOMIC_RELAXED);
-    size_t page = kind == PAGES_HUGE ? policy.prices.huge_bytes : policy.prices.page_bytes;
-    uint64_t each = bytes >= page ? ns / (bytes / page) : 0;
-
-    if (each == 0)
-        return;
-    uint64_t is = (was * (RATE - 1) + each) / RATE;
-    uint64_t fault_is = __atomic_load_n(fault, __ATOMIC_RELAXED) * is / was;
+    uint64_t was = *populate, is = (was * (RATE - 1) + each_ns) / RATE;
+    uint64_t fault_is = *fault * is / was;
     if (is == 0 || fault_is == 0)
         return;
-    __atomic_store_n(populate, is, __ATOMIC_RELAXED);
-    __atomic_store_n(fault, fault_is, __ATOMIC_RELAXED);
+    *populate = is;
+    *fault = fault_is;
+}
+
+void policy_note_fill(enum arm_pages kind, uint64_t bytes, uint64_t ns)
+{
+    struct prices *p = &policy.prices;
+    size_t page = kind == PAGES_HUGE ? p->huge_bytes : p->page_bytes;
+    if (bytes < page)
+        return;
+    uint64_t each_ns = ns / (bytes / page);
+    lock_acquire(&price_lock);
+    if (kind == PAGES_HUGE)
+        follow(&p->of.huge_populate, &p->of.huge_fault, each_ns);
+    else
+        follow(&p->of.base_populate, &p->of.base_fault, each_ns);
+    lock_release(&price_lock);
 }
 
 /* ---- start ---- */
@@ -208,22 +230,23 @@ static bool is_this_machine(const struct policy_machine *m)
 static void set_prices(const struct os_machine *machine)
 {
     struct prices *p = &policy.prices;
+    const struct policy_doc *doc = policy.doc;
     p->page_bytes = machine->page_bytes;
     p->huge_bytes = machine->huge_bytes != 0 ? machine->huge_bytes : machine->page_bytes;
     p->goal = (enum policy_goal)config.goal;
     p->of = default_calibration;
-    if (is_calibrated(policy.doc))
-        p->of = policy.doc->calibration;
-    if (policy.doc != NULL && policy.doc->nr_sites != 0 && policy.doc->goal != p->goal) {
+    if (is_calibrated(doc))
+        p->of = doc->calibration;
+    if (doc != NULL && doc->nr_sites != 0 && doc->goal != p->goal) {
         if (policy.learns)
             os_say("HAKMEM_GOAL: expected %s, for which %s was learned; going on with that",
-                   policy_goal_names[policy.doc->goal], config.policy);
-        p->goal = policy.doc->goal;
+                   policy_goal_names[doc->goal], config.policy);
+        p->goal = doc->goal;
     }
     if (!policy.learns)
         return;
     name_machine(machine);
-    if (!is_calibrated(policy.doc) || !is_this_machine(&policy.doc->machine))
+    if (!is_calibrated(doc) || !is_this_machine(&doc->machine))
         calibrate(&p->of, machine);
 }
 
@@ -247,7 +270,7 @@ static struct policy_doc *read_policy(const char *path, bool missing_ok)
 
 static void start_learning(void)
 {
-    struct cell_context context = {&policy.prices, policy.playable, policy.played_as, policy.default_arm,
+    struct cell_context context = {read_prices, policy.playable, policy.played_as, policy.default_arm,
                                    config.seed};
     policy.learns = cells_start(&context);
 }
@@ -255,9 +278,10 @@ static void start_learning(void)
 /* Defaults by band that the policy itself brings. */
 static void take_defaults(void)
 {
-    for (unsigned i = 0; policy.doc != NULL && i < BAND_COUNT; i++)
-        if (policy.doc->default_arm[i] != ARM_NONE)
-            policy.default_arm[i] = playable_arm(i, policy.doc->default_arm[i]);
+    const struct policy_doc *doc = policy.doc;
+    for (unsigned i = 0; doc != NULL && i < BAND_COUNT; i++)
+        if (doc->default_arm[i] != ARM_NONE)
+            policy.default_arm[i] = playable_arm(i, doc->default_arm[i]);
 }
 
 void policy_start(const struct os_machine *machine, bool have_arena)
@@ -321,8 +345,10 @@ bool policy_has_unsaved(void)
 static int save_into(const char *path, struct policy_doc *delta, struct policy_error *error)
 {
     delta->machine = policy.machine;
-    delta->calibration = policy.prices.of;
-    delta->goal = policy.prices.goal;
+    struct prices prices;
+    read_prices(&prices);
+    delta->calibration = prices.of;
+    delta->goal = prices.goal;
     int status = cells_collect(delta);
     if (status == 0)
         status = policy_file_merge(path, delta, error);
@@ -366,10 +392,12 @@ void policy_fork_prepare(void)
 {
     site_fork_prepare();
     cells_fork_prepare();
+    lock_acquire(&price_lock);
 }
 
 void policy_fork_parent(void)
 {
+    lock_release(&price_lock);
     cells_fork_done();
     site_fork_done();
 }
