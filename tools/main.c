@@ -37,13 +37,10 @@ const struct command commands[] = {
     {"compare", cmd_compare,
      "[--policy FILE] [--arms LIST] [--peer NAME=FILE]... [--] PROGRAM [ARGUMENT...]",
      "measure a program under several allocators, interleaved",
-     "Runs it under the system's malloc, all-heap, fixed arms, the policy and the peers, in turns, "
-     "and\n"
-     "warms memory before each run. Ends with medians and spreads, and with a policy the verdict: "
-     "keep\n"
-     "or roll back. Exit status 1: a variant was given up, because its library was not in the "
-     "process\n"
-     "or the program failed.\n"},
+     "Runs it under the system's malloc, all-heap, fixed arms, the policy and the peers, in\n"
+     "turns, and warms memory before each run. Ends with medians and spreads, and with a policy\n"
+     "the verdict: keep or roll back. Exit status 1: a variant was given up, because its\n"
+     "library was not in the process or the program failed.\n"},
     {"options", cmd_options, "[--markdown]", "list the environment variables the library reads",
      NULL},
     {NULL, NULL, NULL, NULL, NULL},
