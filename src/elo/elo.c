@@ -60,8 +60,11 @@ void elo_set_prior(struct elo_table *t, const int32_t log2_cost_q10[ELO_ARMS],
     for (int i = 0; i < ELO_ARMS; i++) {
         int32_t before = t->arm[i].prior_q20;
         t->arm[i].prior_q20 = clamp_log_q20((middle - cost[i]) * 1024);
-        if (t->arm[i].plays)
-            t->par_q20 = clamp_par_q20((int64_t)t->par_q20 + t->arm[i].prior_q20 - before);
+        if (t->arm[i].plays == 0)
+            continue;
+        /* The one arm that was played set par by what was expected of it then. */
+        t->arm[i].rating_q20 = t->arm[i].prior_q20;
+        t->par_q20 = clamp_par_q20((int64_t)t->par_q20 + t->arm[i].prior_q20 - before);
     }
     uint64_t d = deviation_q10 < PRIOR_SUREST_Q10 ? PRIOR_SUREST_Q10
                  : deviation_q10 > 2896           ? 2896

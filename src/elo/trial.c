@@ -9,7 +9,7 @@ enum {
     CUSUM_SLACK_Q10 = 512,
     CUSUM_ALARM_Q10 = 7168,
     CUSUM_MOST_Q10 = 1 << 20,
-    PATIENCE = 64,
+    PATIENCE = 250, /* reports of blocks that were already out */
     TOGETHER_SIGMAS = 2,
     REOPENED_VAR_Q24 = 12247368, /* 0.73 octaves squared */
 };

@@ -142,6 +142,17 @@ static void draw_outliers(struct site *s)
         s->slow_chance[i] = 0.05;
 }
 
+/* Whoever is served, the machine now and then has something else to do. */
+static void draw_preempted(struct site *s)
+{
+    draw_ladder_to(s, 1.5);
+    for (int i = 0; i < SIM_ARMS; i++)
+        s->slow_chance[i] = 0.03;
+    s->slow_low = 100;
+    s->slow_high = 1000;
+    s->sigma = 0.1;
+}
+
 static void draw_drift(struct site *s)
 {
     draw_ladder_to(s, 3);
@@ -191,6 +202,7 @@ const struct family families[] = {
     {"champion becomes 4x slower", draw_ladder, CHANGE_CHAMPION_SLOWER, false},
     {"everything redrawn", draw_ladder, CHANGE_REDRAWN, false},
     {"another becomes 3x better", draw_ladder, CHANGE_ANOTHER_BETTER, false},
+    {"3 % outliers of 100-1000x", draw_preempted, CHANGE_NONE, false},
     {"four arms with a slow tail", draw_slow_tails, CHANGE_NONE, false},
 };
 const int nr_families = sizeof(families) / sizeof(families[0]);

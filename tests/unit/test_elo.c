@@ -359,6 +359,23 @@ static void a_wrong_prior_is_refuted(void **state)
     assert_true(elo_champion(&t) >= 21);
 }
 
+/* The allocator predicts by what a first episode shows; that episode then counts as predicted. */
+static void a_prior_after_the_first_episode_fits_it(void **state)
+{
+    (void)state;
+    struct elo_table t;
+
+    elo_init(&t, ALL_ARMS, 1);
+    elo_report(&t, 20, (uint64_t)(50000 * pow(1.2, 20)));
+    predict(&t, 1.2);
+    assert_int_equal(t.state, ELO_AUDITION);
+    assert_int_equal(elo_pick(&t), 0);
+    for (int i = 1; i < ELO_ARMS; i++)
+        assert_true(elo_points(&t, i - 1) > elo_points(&t, i));
+    double middle = 1024 * log2(50000 * pow(1.2, 11.5));
+    assert_true(fabs(t.par_q20 / 1024.0 - middle) < 8);
+}
+
 static void a_late_prior_is_not_taken(void **state)
 {
     (void)state;
@@ -421,6 +438,7 @@ int main(void)
         cmocka_unit_test(a_prior_is_auditioned),
         cmocka_unit_test(a_right_prior_stands),
         cmocka_unit_test(a_wrong_prior_is_refuted),
+        cmocka_unit_test(a_prior_after_the_first_episode_fits_it),
         cmocka_unit_test(a_late_prior_is_not_taken),
         cmocka_unit_test(extreme_costs_do_no_harm),
         cmocka_unit_test(a_still_cost_is_survived),
