@@ -67,7 +67,7 @@ static void print_row(FILE *to, const struct insight *row, double per_run)
     fprintf(to, "  %s%s%s\n", row->site->symbol, row->site->symbol[0] != '\0' ? " in " : "", place);
 }
 
-/* Counts of rows, and what all of them save. */
+/* Counts of rows, and what those save whose default has a figure. */
 struct sums {
     double saved_ns;
     unsigned cold, known, unknown, rough;
@@ -75,9 +75,10 @@ struct sums {
 
 static void add_row(struct sums *sums, const struct insight *row, double per_run)
 {
-    bool known = is_known(row, row->otherwise);
+    bool known = is_known(row, row->otherwise) && !is_rough(row, row->otherwise);
 
-    sums->saved_ns += (double)row->plays * per_run * saving_ns(row, row->otherwise);
+    if (known)
+        sums->saved_ns += (double)row->plays * per_run * saving_ns(row, row->otherwise);
     sums->known += known;
     sums->unknown += row->hot && !known;
     sums->cold += !row->hot;
@@ -90,11 +91,10 @@ static void print_sums(FILE *to, const struct sums *sums)
         fprintf(to, "  and %u that cost%s less than 1 %% of all\n", sums->cold,
                 sums->cold == 1 ? "s" : "");
     if (sums->rough != 0)
-        fprintf(to,
-                "  ~: an arm that was tried fewer than %d times, so take it for an order of size\n",
+        fprintf(to, "  ~: against an arm that was tried fewer than %d times: an order of size\n",
                 PLAYS_FOR_A_FIGURE);
     if (sums->known == 0)
-        fprintf(to, "no default was tried, so there is no telling what it saves on them");
+        fprintf(to, "the defaults were hardly tried, so there is no telling what it saves on them");
     else if (sums->saved_ns == 0)
         fprintf(to, "what was decided is what the defaults do already");
     else
@@ -102,7 +102,7 @@ static void print_sums(FILE *to, const struct sums *sums)
                 "expected to save %s of CPU time a run on the defaults (memory held is priced in)",
                 signed_ns(sums->saved_ns).s);
     if (sums->known != 0 && sums->unknown != 0)
-        fprintf(to, ", without %u row%s whose default was not tried", sums->unknown,
+        fprintf(to, ", without %u row%s whose default was hardly tried", sums->unknown,
                 sums->unknown == 1 ? "" : "s");
     fputc('\n', to);
 }
