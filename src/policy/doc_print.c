@@ -200,10 +200,15 @@ static void put_elo(struct out *o, const struct elo_table *t)
     put(o, "}");
 }
 
+/* What was expected of an arm that is played as another says nothing: it is not kept. */
 static bool has_raw(const struct policy_band *b, int arm)
 {
+    const struct elo_arm *a = &b->elo.arm[arm];
     bool any = b->cost_sum_ns[arm] != 0;
-#define X(type, name, low, high) any |= b->elo.arm[arm].name != 0;
+
+    if (b->played_as[arm] != arm && a->plays == 0 && a->matches_q16 == 0 && !any)
+        return false;
+#define X(type, name, low, high) any |= a->name != 0;
     ELO_ARM_FIELDS(X)
 #undef X
     return any;
@@ -237,12 +242,14 @@ static void put_arm_entry(struct out *o, const struct policy_band *b, int arm)
         put_signed(o, elo_points(&b->elo, arm));
         put_key(o, ", ", "deviation");
         put_signed(o, elo_deviation(&b->elo, arm));
+    }
+    if (has_raw(b, arm) || b->played_as[arm] == arm) {
         put_key(o, ", ", "plays");
         put_number(o, plays);
-        if (plays > 0) {
-            put_key(o, ", ", "cost_ns");
-            put_number(o, b->cost_sum_ns[arm] / plays);
-        }
+    }
+    if (plays > 0) {
+        put_key(o, ", ", "cost_ns");
+        put_number(o, b->cost_sum_ns[arm] / plays);
     }
     if (b->played_as[arm] != arm) {
         put_key(o, ", ", "played_as");

@@ -175,11 +175,14 @@ static void read_prices(struct prices *out)
     lock_release(&price_lock);
 }
 
-/* A fill's price follows what fills really cost, and the price of a fault keeps its ratio to it. */
+/* A fill's price follows what fills really cost, and the price of a fault keeps its ratio to it. One fill in which
+ * the host had to find the memory first may take a hundred times as long: it counts as twice, no more. */
 static void follow(uint64_t *populate, uint64_t *fault, uint64_t each_ns)
 {
     enum { RATE = 16 };
-    uint64_t was = *populate, is = (was * (RATE - 1) + each_ns) / RATE;
+    uint64_t was = *populate;
+    uint64_t seen = each_ns > 2 * was ? 2 * was : each_ns < was / 2 ? was / 2 : each_ns;
+    uint64_t is = (was * (RATE - 1) + seen) / RATE;
     uint64_t fault_is = *fault * is / was;
     if (is == 0 || fault_is == 0)
         return;
