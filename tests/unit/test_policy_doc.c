@@ -50,6 +50,14 @@ static void empty_policy_is_a_policy(void **state)
     policy_doc_free(again);
 }
 
+/* But for what was expected of arms that are played as others: that is not kept. */
+static void assert_arms_equal(const struct policy_band *a, const struct policy_band *b)
+{
+    for (int i = 0; i < ARM_COUNT; i++)
+        if (a->played_as[i] == i || a->elo.arm[i].plays > 0)
+            assert_memory_equal(&a->elo.arm[i], &b->elo.arm[i], sizeof(a->elo.arm[i]));
+}
+
 static void printed_is_read_the_same(void **state)
 {
     (void)state;
@@ -65,7 +73,7 @@ static void printed_is_read_the_same(void **state)
             for (unsigned k = 0; k < doc->site[i]->nr_bands; k++) {
                 const struct policy_band *a = doc->site[i]->band[k], *b = again->site[i]->band[k];
                 assert_memory_equal(a, b, offsetof(struct policy_band, elo));
-                assert_memory_equal(a->elo.arm, b->elo.arm, sizeof(a->elo.arm));
+                assert_arms_equal(a, b);
                 assert_true(elo_is_valid(&b->elo));
                 assert_int_equal(elo_champion(&a->elo), elo_champion(&b->elo));
             }

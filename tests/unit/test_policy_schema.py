@@ -9,6 +9,7 @@ import copy
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -26,6 +27,7 @@ except ImportError:
 
 POLICIES, POLICY_PRINT = pathlib.Path(sys.argv[1]), sys.argv[2]
 SCHEMA = json.loads((POLICIES / "policy.schema.json").read_text(encoding="utf-8"))
+PAGE = POLICIES.parent / "docs" / "policy-format.md"
 VALIDATOR = jsonschema.Draft7Validator(SCHEMA)
 
 # A value of every type and of odd ranges: put in each place of a policy, one after another.
@@ -128,6 +130,11 @@ def main():
     for file in sorted(POLICIES.glob("*.json")):
         if file.name != "policy.schema.json":
             tap.case(f"{file.name} follows the schema", complaint(json.loads(file.read_text(encoding="utf-8"))))
+    examples = [json.loads(text) for text in re.findall(r"```json\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)]
+    complaints = [] if len(examples) >= 2 else [f"{len(examples)} examples found"]
+    complaints += [c for e in examples for c in complaint(e)] + [r for r in refusals(examples) if r]
+    tap.case("the examples in docs/policy-format.md are policies", complaints)
+
     complaints = []
     for seed in range(1, 31):
         complaints += complaint(json.loads(printed(seed, seed % 5)))
