@@ -374,7 +374,7 @@ int policy_save(const char *path)
     lock_release(&save_lock);
 
     stat_add(status == 0 ? STAT_policy_saves : STAT_policy_failures, 1);
-    if (status != 0)
+    if (status != 0 || error.text[0] != '\0') /* a file that was no policy, and where it is kept */
         os_say("%s", error.text);
     return status;
 }
