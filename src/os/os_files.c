@@ -10,13 +10,27 @@
 
 #include "os/os_linux.h"
 
+/*
+ * The descriptor moved out of the way of the standard streams: a program that has closed one of them would write
+ * its own output into our file, and we our complaints.
+ */
+static int above_standard(int fd)
+{
+    if (fd > STDERR_FILENO)
+        return fd;
+    int higher = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    int status = higher < 0 ? -errno : higher;
+    close(fd);
+    return status;
+}
+
 int linux_open(const char *path, int flags, unsigned mode)
 {
     int fd;
     do
         fd = open(path, flags | O_CLOEXEC, (mode_t)mode);
     while (fd < 0 && errno == EINTR);
-    return fd < 0 ? -errno : fd;
+    return fd < 0 ? -errno : above_standard(fd);
 }
 
 int linux_close(int fd)

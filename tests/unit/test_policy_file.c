@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -245,6 +246,30 @@ static void short_writes_leave_the_old_file(void **state)
     assert_int_equal(files_with(".tmp.", false), 0);
 }
 
+/* A program that has closed its standard streams: what it prints does not end up in a policy. */
+static int write_without_streams(void)
+{
+    close(STDIN_FILENO);
+    close(STDOUT_FILENO);
+    close(STDERR_FILENO);
+    int fd = os->open("policy", O_RDONLY, 0);
+    if (fd <= STDERR_FILENO || fcntl(fd, F_GETFD) != FD_CLOEXEC)
+        return 1;
+    if (write(STDOUT_FILENO, "x", 1) >= 0 || write(STDERR_FILENO, "x", 1) >= 0)
+        return 2;
+    struct policy_error error;
+    return merge_plays("policy", 2, &error) == 0 ? 0 : 3;
+}
+
+static void standard_streams_are_not_ours(void **state)
+{
+    (void)state;
+    assert_int_equal(write_plays("policy", 1), 0);
+    assert_int_equal(chmod("policy", 0666), 0);
+    assert_int_equal(as_nobody(write_without_streams), 0);
+    assert_int_equal(plays_in("policy"), 3);
+}
+
 /* --- merging --- */
 
 static void merges_add_up(void **state)
@@ -302,6 +327,7 @@ int main(void)
         IN_DIRECTORY(dangling_links_and_directories_are_not_written),
         IN_DIRECTORY(forbidden_files_are_not_written),
         IN_DIRECTORY(short_writes_leave_the_old_file),
+        IN_DIRECTORY(standard_streams_are_not_ours),
         IN_DIRECTORY(merges_add_up),
         IN_DIRECTORY(what_is_no_policy_is_kept),
         IN_DIRECTORY(goals_are_not_mixed_in_a_file),
