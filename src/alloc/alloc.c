@@ -242,7 +242,7 @@ static bool is_to_be_decided_anew(const struct span *s, size_t size, uint64_t si
 static void *grow_span(struct span *s, void *p, size_t size, uint64_t site)
 {
     if (is_to_be_decided_anew(s, size, site))
-        return copy_over(p, s->block_bytes, size, site);
+        return copy_over(p, span_bytes(s), size, site);
     if (store_extend(s, size)) {
         stat_add(STAT_grows_in_place, 1);
         note_growth(s, size);
@@ -253,7 +253,7 @@ static void *grow_span(struct span *s, void *p, size_t size, uint64_t site)
         note_growth(span_of(moved), size);
         return moved;
     }
-    return copy_over(p, s->block_bytes, size, site);
+    return copy_over(p, span_bytes(s), size, site);
 }
 
 static void *realloc_span(void *p, size_t size, uint64_t site)
