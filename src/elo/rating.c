@@ -20,7 +20,8 @@ enum {
     TAIL_PRIOR_SLOW_Q8 = 128,
     TAIL_LEAST = 3,
     TAIL_SIGMAS = 3,
-    TAIL_COUNTED = 32
+    TAIL_COUNTED = 32,
+    FEW_PLAYS_Q20 = 681574, /* 0.65 */
 };
 
 uint32_t rating_noise_q24(const struct elo_table *t)
@@ -91,30 +92,43 @@ static int32_t handicap_q20(const struct elo_table *t, int i)
     return own > usual ? own - usual : 0;
 }
 
+int32_t rating_score_q20(const struct elo_table *t, int i)
+{
+    return clamp_log_q20((int64_t)rating_of(t, i).mean_q20 - handicap_q20(t, i));
+}
+
+/* Few plays are not to be trusted, however quiet they seemed: 0.65 octaves over the plays. */
+static uint32_t least_width_q20(const struct elo_table *t, uint32_t plays)
+{
+    uint32_t least = plays ? FEW_PLAYS_Q20 / plays : 0;
+    uint32_t most = fixed_deviation_q20(t->prior_var_q24);
+
+    return least < most ? least : most;
+}
+
 void rating_refresh(struct elo_table *t, int i)
 {
     struct rating r = rating_of(t, i);
-    uint32_t plays = t->arm[i].plays;
-    uint32_t width = fixed_deviation_q20(r.var_q24);
-    /* Few plays are not to be trusted, however quiet they seemed: 0.65 octaves over the plays. */
-    uint32_t least = plays ? 681574u / plays : 0;
-    uint32_t most = fixed_deviation_q20(t->prior_var_q24);
+    uint32_t plays = t->arm[i].plays, width = fixed_deviation_q20(r.var_q24);
 
+    if (plays > 0 && plays < FEW_PLAYS_Q20 && width < FEW_PLAYS_Q20 / plays) {
+        uint32_t least = least_width_q20(t, plays);
+        width = width > least ? width : least;
+    }
     t->score_q20[i] = clamp_log_q20((int64_t)r.mean_q20 - handicap_q20(t, i));
-    if (least > most)
-        least = most;
-    t->width_q20[i] = (int32_t)(width > least ? width : least);
+    t->width_q20[i] = (int32_t)width;
 }
 
 void rating_refresh_all(struct elo_table *t)
 {
     t->repeats = 0;
     for (int i = 0; i < ELO_ARMS; i++) {
-        if (t->arm[i].plays && t->arm[i].plays - 1 <= UINT32_MAX - t->repeats)
-            t->repeats += t->arm[i].plays - 1;
+        uint32_t plays = t->arm[i].plays;
+        if (plays > 0)
+            t->repeats = plays - 1 > UINT32_MAX - t->repeats ? UINT32_MAX : t->repeats + plays - 1;
+        if (t->playable == 0 || is_playable(t, i))
+            rating_refresh(t, i);
     }
-    for (int i = 0; i < ELO_ARMS; i++)
-        rating_refresh(t, i);
 }
 
 bool rating_stands(const struct elo_table *t, int i)

@@ -25,7 +25,10 @@ struct rating rating_of(const struct elo_table *t, int i);
 /* The noise variance, never 0. */
 uint32_t rating_noise_q24(const struct elo_table *t);
 
-/* Makes score and width of one arm, or of all (and the sums over the arms). */
+/* Rating less what its stalls cost. */
+int32_t rating_score_q20(const struct elo_table *t, int i);
+
+/* Makes score and width of one arm, or of all that can be played (and the sum over the arms). */
 void rating_refresh(struct elo_table *t, int i);
 void rating_refresh_all(struct elo_table *t);
 

@@ -33,10 +33,7 @@ static int points_of(int64_t octaves_q20, uint32_t noise_q24)
 
 int elo_points(const struct elo_table *t, int arm)
 {
-    struct elo_table look = *t;
-
-    rating_refresh_all(&look);
-    return 1500 + points_of(look.score_q20[arm], rating_noise_q24(t));
+    return 1500 + points_of(rating_score_q20(t, arm), rating_noise_q24(t));
 }
 
 int elo_deviation(const struct elo_table *t, int arm)
