@@ -244,42 +244,46 @@ _Noreturn static void save_for_ever(int pipe_end)
     }
 }
 
+/* A process that saves without end is killed after its first save and up to 2 ms; how many saves it reported. */
+static long kill_a_saver(uint64_t *random)
+{
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0)
+        save_for_ever(ends[1]);
+    close(ends[1]);
+
+    char byte;
+    assert_int_equal(read(ends[0], &byte, 1), 1);
+    usleep((useconds_t)(sample_random(random) % 2000));
+    kill(child, SIGKILL);
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status));
+    long reported = 1;
+    while (read(ends[0], &byte, 1) == 1)
+        reported++;
+    close(ends[0]);
+    return reported;
+}
+
 static void death_at_random_moments_leaves_old_or_new(void **state)
 {
     (void)state;
     enum { DEATHS = 200 };
     uint64_t seed = (uint64_t)getpid() * 2654435761u, random = seed;
-    int ends[2];
 
     print_message("# seed %llu\n", (unsigned long long)seed);
-    assert_int_equal(pipe(ends), 0);
     for (int i = 0; i < DEATHS; i++) {
         long before = plays_in("policy");
-        pid_t child = fork();
-        assert_true(child >= 0);
-        if (child == 0)
-            save_for_ever(ends[1]);
-        /* Somewhere in the second save, or the third: the moment itself is what is random here. */
-        char byte;
-        assert_int_equal(read(ends[0], &byte, 1), 1);
-        usleep((useconds_t)(sample_random(&random) % 2000));
-        kill(child, SIGKILL);
-        int status;
-        assert_int_equal(waitpid(child, &status, 0), child);
-        assert_true(WIFSIGNALED(status));
-
-        long reported = 1;
-        fcntl(ends[0], F_SETFL, O_NONBLOCK);
-        while (read(ends[0], &byte, 1) == 1)
-            reported++;
-        fcntl(ends[0], F_SETFL, 0);
+        long reported = kill_a_saver(&random);
         long saved = plays_in("policy") - (before < 0 ? 0 : before);
-        /* All that it had been told were saved, and at most the one it was killed in. */
+        /* All that it reported, and at most the one it was killed in. */
         if (saved != reported && saved != reported + 1)
             fail_msg("death %d: %ld saves were reported, %ld are in the file", i, reported, saved);
     }
-    close(ends[0]);
-    close(ends[1]);
     files_with(".tmp.", true);
 }
 

@@ -172,6 +172,37 @@ static void bands_are_refused_with_a_reason(void **state)
         "bands[0]: an arm is played as one that is not played itself");
 }
 
+/* Text of just the most bytes there may be, and of one more. */
+static void texts_have_a_length(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *key;
+        unsigned most;
+    } texts[] = {{"module", 63}, {"symbol", 95}, {"build_id", 40}};
+    char text[400];
+    struct policy_error error;
+
+    for (unsigned i = 0; i < ARRAY_SIZE(texts); i++) {
+        for (unsigned more = 0; more <= 2; more++) {
+            int n = snprintf(
+                text, sizeof(text),
+                "{\"hakmem_policy\":1,\"sites\":[{\"id\":\"0x0000000000000001\",\"%s\":\"%0*u\"}]}",
+                texts[i].key, (int)(texts[i].most + more), 7);
+            if (more > 0) {
+                assert_refused(text, (size_t)n, texts[i].key);
+                continue;
+            }
+            struct policy_doc *doc = parse_exactly(text, (size_t)n, &error);
+            assert_non_null(doc);
+            assert_int_equal(strlen(doc->site[0]->module) + strlen(doc->site[0]->symbol) +
+                                 strlen(doc->site[0]->build_id),
+                             texts[i].most);
+            policy_doc_free(doc);
+        }
+    }
+}
+
 static void truncated_anywhere_is_refused(void **state)
 {
     (void)state;
@@ -386,6 +417,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_is_refused_with_a_reason),
         cmocka_unit_test(bands_are_refused_with_a_reason),
+        cmocka_unit_test(texts_have_a_length),
         cmocka_unit_test(truncated_anywhere_is_refused),
         cmocka_unit_test(every_key_refuses_wrong_types),
         cmocka_unit_test(ratings_refuse_wrong_types_and_ranges),
