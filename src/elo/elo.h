@@ -2,8 +2,8 @@
  * Par-Elo: the bandit that rates the arms of one site and band (docs/learning.md has the arithmetic).
  *
  * Pure integer arithmetic on plain structs: no clock, no lock, no allocation, no global state. The
- * caller serialises access to one table. Logs are base 2 with 10 fractional bits (Q10), so one
- * octave, a factor of two in cost, is 1024.
+ * caller serialises access to one table. Logs are base 2, in octaves: a factor of two in cost. Qn has n
+ * fractional bits: logs are Q10 in arguments and Q20 in tables, variances Q24.
  *
  * The two field tables are the structs, and what a policy file holds of them, with the range a reader
  * accepts: X(type, name, lowest, highest).
@@ -94,15 +94,16 @@ struct elo_table {
     int32_t width_q20[ELO_ARMS]; /* standard deviation of that */
     uint32_t repeats;            /* plays but each arm's first */
     uint64_t random;             /* generator */
-    int32_t purse_q10,
-        price_q10;     /* saved up for the next audit, and its price, in costs of the champion */
-    int32_t audit;     /* the arm to be audited; -1: none chosen yet */
-    uint32_t replaces; /* a delta: arms that replace what they are merged into */
-    uint32_t is_delta; /* made by elo_delta(): shares the rating scale of its base */
-    struct elo_queue { /* matches of a rematch or an audition */
-        uint8_t length, given,
-            done;         /* slots; handed out by elo_pick(); a bit for each that was reported */
-        uint8_t patience; /* reports it may still take */
+    int32_t purse_q10;           /* saved up for the next audit, in costs of the champion */
+    int32_t price_q10;           /* of that audit */
+    int32_t audit;               /* the arm to be audited; -1: none chosen yet */
+    uint32_t replaces;           /* a delta: arms that replace what they are merged into */
+    uint32_t is_delta;           /* made by elo_delta(): shares the rating scale of its base */
+    struct elo_queue {           /* matches of a rematch or an audition */
+        uint8_t length;          /* slots */
+        uint8_t given;           /* so many were handed out by elo_pick() */
+        uint8_t done;            /* a bit for each slot that was reported */
+        uint8_t patience;        /* reports it may still take */
         uint8_t arm[8];
         int32_t margin_q20[8]; /* how much cheaper than expected */
     } queue;
@@ -138,16 +139,20 @@ int elo_champion(const struct elo_table *t);
 int elo_points(const struct elo_table *t, int arm);
 int elo_deviation(const struct elo_table *t, int arm);
 
-/* What `now` learned since it was `base`; for merging into a file that already holds `base`. */
+/* What `now` learned since it was `base`; for merging into a file that already holds `base`. Arms that were
+ * forgotten or reopened since replace what the file says of them. */
 void elo_delta(struct elo_table *out, const struct elo_table *now, const struct elo_table *base);
 
 /* Adds what `from` learned. Commutative to rounding; an empty table changes nothing. */
 void elo_merge(struct elo_table *into, const struct elo_table *from);
 
-/* Whether every field is in its range and the relations between fields hold. */
+/*
+ * Whether every field is in its range, and the fields fit each other: plays add up to episodes (unless those
+ * are saturated), plays >= watched >= slow, no more matches than plays, new only without episodes.
+ */
 bool elo_is_valid(const struct elo_table *t);
 
-/* floor(log2(x) * 1024), to 1/1024 octave; x = 0 counts as 1. */
+/* log2(x) * 1024, rounded down to within 1/1024 octave; exact for powers of two; 0 counts as 1. */
 int32_t elo_log2_q10(uint64_t x);
 
 #endif
