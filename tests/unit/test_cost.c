@@ -1,0 +1,229 @@
+/*
+ * Costs and break-even times, by examples worked out by hand from the prices below.
+ */
+#include "isolated.h"
+
+#include <errno.h>
+
+#include "fake_os.h"
+#include "policy/cost.h"
+
+enum { MIB = 1 << 20, PAGES_2_MIB = 512 };
+static const uint64_t MS = 1000000, SECOND = 1000000000, GIB = 1 << 30;
+
+static const struct prices prices = {
+    .of = {.base_fault = 1000,
+           .huge_fault = 40000,
+           .base_populate = 500,
+           .huge_populate = 30000,
+           .base_drop = 100,
+           .huge_drop = 2000,
+           .base_lazy = 90,
+           .huge_lazy = 900,
+           .advise_call = 400},
+    .page_bytes = 4096,
+    .huge_bytes = 2 * MIB,
+    .goal = GOAL_BALANCED,
+};
+
+static struct prices for_goal(enum policy_goal goal)
+{
+    struct prices p = prices;
+    p.goal = goal;
+    return p;
+}
+
+/* A block of 2 MiB, all touched, held for nothing. */
+static struct episode whole(void)
+{
+    return (struct episode){
+        .bytes = 2 * MIB, .base_pages = PAGES_2_MIB, .huge_full = 1, .huge_touched = 1};
+}
+
+static void holding_a_gib_for_a_second_costs_133_ms(void **state)
+{
+    assert_int_equal(cost_of_holding_ns(&prices, GIB, SECOND), 133 * MS);
+    assert_int_equal(cost_of_holding_ns(&prices, GIB / 2, SECOND), 133 * MS / 2);
+    assert_int_equal(cost_of_holding_ns(&prices, 4 * GIB, SECOND / 4), 133 * MS);
+    assert_int_equal(cost_of_holding_ns(&prices, 0, SECOND), 0);
+    assert_int_equal(cost_of_holding_ns(&prices, GIB, 0), 0);
+}
+
+static void the_goals_move_the_price_of_memory_by_16(void **state)
+{
+    struct prices speed = for_goal(GOAL_SPEED), memory = for_goal(GOAL_MEMORY);
+    assert_int_equal(cost_of_holding_ns(&memory, GIB, SECOND), 16 * 133 * MS);
+    assert_int_equal(cost_of_holding_ns(&speed, 16 * GIB, SECOND), 133 * MS);
+}
+
+static void holding_too_much_for_too_long_does_not_wrap(void **state)
+{
+    struct prices memory = for_goal(GOAL_MEMORY);
+    assert_int_equal(cost_of_holding_ns(&memory, UINT64_MAX, UINT64_MAX), UINT64_MAX);
+    assert_int_equal(cost_of_holding_ns(&prices, UINT64_MAX, UINT64_MAX), UINT64_MAX);
+    uint64_t year = 365 * 24 * 3600 * SECOND;
+    assert_int_equal(cost_of_holding_ns(&memory, 100 * GIB, year) / SECOND,
+                     (uint64_t)365 * 24 * 3600 * 100 * 16 * 133 / 1000);
+}
+
+static void filling_costs_the_faults_of_the_arms_pages(void **state)
+{
+    struct episode e = whole();
+    assert_int_equal(cost_of_filling_ns(&prices, ARM_MMAP_BASE_TOUCH_KEEP, &e), 512 * 1000);
+    assert_int_equal(cost_of_filling_ns(&prices, ARM_MMAP_HUGE_TOUCH_KEEP, &e), 40000);
+    assert_int_equal(cost_of_filling_ns(&prices, ARM_HEAP_BASE_TOUCH_KEEP, &e), 512 * 1000);
+}
+
+static void pages_outside_of_whole_huge_ones_are_base_pages(void **state)
+{
+    struct episode e = whole();
+    e.base_pages += 3;
+    assert_int_equal(cost_of_filling_ns(&prices, ARM_MMAP_HUGE_TOUCH_KEEP, &e), 40000 + 3 * 1000);
+}
+
+static void prefault_pays_for_the_block_touched_or_not(void **state)
+{
+    struct episode e = {.bytes = 2 * MIB + 1, .base_pages = 1};
+    assert_int_equal(cost_of_filling_ns(&prices, ARM_MMAP_BASE_PREFAULT_KEEP, &e), 513 * 500);
+    assert_int_equal(cost_of_filling_ns(&prices, ARM_MMAP_HUGE_PREFAULT_KEEP, &e), 2 * 30000);
+}
+
+static void an_episode_costs_its_calls_and_what_it_held(void **state)
+{
+    struct episode e = whole();
+    e.malloc_ns = 100;
+    e.free_ns = 20;
+    e.give_back_ns = 3;
+    e.reused = true;
+    assert_int_equal(cost_of_episode_ns(&prices, ARM_MMAP_HUGE_TOUCH_KEEP, &e, 0), 123);
+    e.live_ns = SECOND;
+    e.idle_ns = SECOND;
+    uint64_t held = cost_of_holding_ns(&prices, 2 * MIB, SECOND);
+    assert_int_equal(held, 133 * MS / 512);
+    assert_int_equal(cost_of_episode_ns(&prices, ARM_MMAP_HUGE_TOUCH_KEEP, &e, 0), 123 + 2 * held);
+}
+
+static void
+who_gives_back_pays_for_the_next_faults_and_who_leaves_it_to_the_next_block_does_not(void **state)
+{
+    struct episode kept = whole(), given = whole();
+    kept.reused = true;
+    given.given_back = true;
+    assert_int_equal(cost_of_episode_ns(&prices, ARM_MMAP_BASE_TOUCH_DROP, &given, 0), 512 * 1000);
+    assert_int_equal(cost_of_episode_ns(&prices, ARM_MMAP_BASE_TOUCH_KEEP, &kept, 0), 0);
+}
+
+static void a_reused_block_pays_its_share_of_the_first_faults(void **state)
+{
+    struct episode e = whole();
+    e.reused = true;
+    assert_int_equal(cost_of_episode_ns(&prices, ARM_MMAP_BASE_TOUCH_KEEP, &e, 256),
+                     512 * 1000 / 4);
+    e.reused = false;
+    e.given_back = true;
+    assert_int_equal(cost_of_episode_ns(&prices, ARM_MMAP_BASE_TOUCH_KEEP, &e, 256), 512 * 1000);
+}
+
+/* 4 KiB for t: 133 ms * t / 2^18; equal to 1100 ns at 2.168 s. 2 MiB: 133 ms * t / 512; 42000 ns at 161.7 ms. */
+static void break_even_is_where_holding_has_cost_the_faults_and_the_giving_back(void **state)
+{
+    assert_in_range(cost_break_even_ns(&prices, PAGES_BASE), 2167 * MS, 2169 * MS);
+    assert_in_range(cost_break_even_ns(&prices, PAGES_HUGE), 161 * MS, 162 * MS);
+    for (int pages = PAGES_BASE; pages <= PAGES_HUGE; pages++) {
+        uint64_t bytes = pages == PAGES_HUGE ? 2 * MIB : 4096;
+        uint64_t again = pages == PAGES_HUGE ? 42000 : 1100;
+        uint64_t at = cost_break_even_ns(&prices, (enum arm_pages)pages);
+        assert_in_range(cost_of_holding_ns(&prices, bytes << 10, at), 1023 * again, 1025 * again);
+    }
+}
+
+static void goals_move_the_break_even_time_the_other_way(void **state)
+{
+    struct prices speed = for_goal(GOAL_SPEED), memory = for_goal(GOAL_MEMORY);
+    uint64_t balanced_ns = cost_break_even_ns(&prices, PAGES_HUGE);
+    assert_in_range(cost_break_even_ns(&speed, PAGES_HUGE), balanced_ns * 16 - MS,
+                    balanced_ns * 16 + MS);
+    assert_in_range(cost_break_even_ns(&memory, PAGES_HUGE), balanced_ns / 16 - MS,
+                    balanced_ns / 16 + MS);
+}
+
+static void predictions_know_when_keeping_pays(void **state)
+{
+    int32_t log2_cost[ARM_COUNT];
+    struct episode soon = whole(), late = whole();
+    soon.reused = late.reused = true;
+    soon.malloc_ns = soon.free_ns = late.malloc_ns = late.free_ns = 200;
+    soon.idle_ns = MS / 100;
+    late.idle_ns = 10 * SECOND;
+    cost_predict(&prices, ARM_MMAP_HUGE_TOUCH_KEEP, &soon, 0, log2_cost);
+    assert_true(log2_cost[ARM_MMAP_HUGE_TOUCH_KEEP] < log2_cost[ARM_MMAP_HUGE_TOUCH_DROP]);
+    assert_true(log2_cost[ARM_MMAP_BASE_TOUCH_KEEP] < log2_cost[ARM_MMAP_BASE_TOUCH_DROP]);
+    cost_predict(&prices, ARM_MMAP_HUGE_TOUCH_KEEP, &late, 0, log2_cost);
+    assert_true(log2_cost[ARM_MMAP_HUGE_TOUCH_DROP] < log2_cost[ARM_MMAP_HUGE_TOUCH_KEEP]);
+    assert_true(log2_cost[ARM_MMAP_HUGE_TOUCH_DROP] < log2_cost[ARM_MMAP_BASE_TOUCH_DROP]);
+}
+
+static void predictions_know_a_sparse_block(void **state)
+{
+    int32_t log2_cost[ARM_COUNT];
+    struct episode sparse = {.bytes = 64 * MIB,
+                             .base_pages = 32,
+                             .huge_touched = 32,
+                             .live_ns = SECOND,
+                             .given_back = true};
+    cost_predict(&prices, ARM_MMAP_BASE_TOUCH_DROP, &sparse, 1024, log2_cost);
+    assert_true(log2_cost[ARM_MMAP_BASE_TOUCH_DROP] < log2_cost[ARM_MMAP_HUGE_TOUCH_DROP]);
+    assert_true(log2_cost[ARM_MMAP_BASE_TOUCH_DROP] < log2_cost[ARM_MMAP_BASE_PREFAULT_DROP]);
+}
+
+/* The clock moves by a microsecond a reading: every price is there, and positive. */
+ISOLATED(calibration_finds_every_price_and_gives_its_memory_back)
+{
+    struct calibration found = {0};
+    fake_start();
+    fake.tick_ns = 1000;
+    CHECK(calibrate(&found, &fake.machine) == 0);
+#define X(name, help) CHECK(found.name > 0 && found.name <= POLICY_PRICE_MAX_NS);
+    CALIBRATION_FIELDS(X)
+#undef X
+    CHECK(fake.map_bytes == 0);
+}
+
+ISOLATED(calibration_without_memory_or_advice_changes_nothing_or_finds_prices_all_the_same)
+{
+    struct calibration found = {.base_fault = 7};
+    fake_start();
+    fake.tick_ns = 1000;
+    fake_fail(FAKE_MAP, 0, ENOMEM);
+    CHECK(calibrate(&found, &fake.machine) == -ENOMEM && found.base_fault == 7);
+    fake_fail_always(FAKE_ADVISE, EINVAL);
+    CHECK(calibrate(&found, &fake.machine) == 0);
+#define X(name, help) CHECK(found.name > 0 && found.name <= POLICY_PRICE_MAX_NS);
+    CALIBRATION_FIELDS(X)
+#undef X
+    CHECK(fake.map_bytes == 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(holding_a_gib_for_a_second_costs_133_ms),
+        cmocka_unit_test(the_goals_move_the_price_of_memory_by_16),
+        cmocka_unit_test(holding_too_much_for_too_long_does_not_wrap),
+        cmocka_unit_test(filling_costs_the_faults_of_the_arms_pages),
+        cmocka_unit_test(pages_outside_of_whole_huge_ones_are_base_pages),
+        cmocka_unit_test(prefault_pays_for_the_block_touched_or_not),
+        cmocka_unit_test(an_episode_costs_its_calls_and_what_it_held),
+        cmocka_unit_test(
+            who_gives_back_pays_for_the_next_faults_and_who_leaves_it_to_the_next_block_does_not),
+        cmocka_unit_test(a_reused_block_pays_its_share_of_the_first_faults),
+        cmocka_unit_test(break_even_is_where_holding_has_cost_the_faults_and_the_giving_back),
+        cmocka_unit_test(goals_move_the_break_even_time_the_other_way),
+        cmocka_unit_test(predictions_know_when_keeping_pays),
+        cmocka_unit_test(predictions_know_a_sparse_block),
+        cmocka_unit_test(calibration_finds_every_price_and_gives_its_memory_back),
+        cmocka_unit_test(
+            calibration_without_memory_or_advice_changes_nothing_or_finds_prices_all_the_same),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
