@@ -40,6 +40,7 @@ enum {
     PRIOR_LEAST_Q24 = 1 << 20, /* 1/16: arms are never held to be closer than a quarter octave */
     ALL_ARMS = (1 << ELO_ARMS) - 1,
 };
+
 const char *const elo_state_names[ELO_STATE_COUNT] = {"new", "audition", "learning", "decided",
                                                       "rematch"};
 
