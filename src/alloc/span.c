@@ -145,6 +145,7 @@ static void init_span(struct span *s, unsigned zone, uint32_t first, uint32_t gr
     s->first = first;
     s->granules = granules;
     s->dirty = dirty;
+    s->grown = false;
     s->moved = false;
     s->block_bytes = 0;
     s->label = (struct label){0};
@@ -197,11 +198,19 @@ static unsigned next_used(const struct zone *zone, unsigned class)
     return GRANULE_CLASSES;
 }
 
-/* Where a piece that fulfils the request would start at the far end of the free span; false: nowhere. */
+/*
+ * Where a piece that fulfils the request would start: at the far end of the free span, or at its start when
+ * room is wanted behind it; false: nowhere.
+ */
 static bool fits(const struct span *s, const struct span_request *request, uint32_t *first)
 {
-    if (s->granules < request->granules)
+    uint64_t wanted = (uint64_t)request->granules + request->room_granules;
+    if (s->granules < wanted)
         return false;
+    if (request->room_granules != 0) {
+        *first = (uint32_t)align_up(s->first, request->align_granules);
+        return *first + wanted <= (uint64_t)s->first + s->granules;
+    }
     *first = (s->first + s->granules - request->granules) & ~(request->align_granules - 1);
     return *first >= s->first;
 }
@@ -209,7 +218,8 @@ static bool fits(const struct span *s, const struct span_request *request, uint3
 static struct span *best_fit(const struct span_request *request, uint32_t *first)
 {
     struct zone *zone = &arena.zone[request->zone];
-    for (unsigned class = next_used(zone, granule_class(request->granules)); class < GRANULE_CLASSES;
+    uint64_t wanted = (uint64_t)request->granules + request->room_granules;
+    for (unsigned class = next_used(zone, granule_class(wanted)); class < GRANULE_CLASSES;
          class = next_used(zone, class + 1)) {
         struct span *best = NULL;
         struct list *head = &zone->free_list[class];
@@ -315,6 +325,9 @@ struct span_request span_request_for(enum zone_id zone, size_t bytes, size_t ali
     }
     if (bytes > arena.zone_bytes / 2 || align > arena.zone_bytes / 2)
         return request;
+    /* Multiples are counted from the zone's start, which is only aligned so far. */
+    if ((arena.zone[zone].memory.base & (align - 1)) != 0)
+        return request;
     request.granules = (uint32_t)(align_up(bytes, unit) >> GRANULE_SHIFT);
     request.align_granules = (uint32_t)(align >> GRANULE_SHIFT);
     return request;
@@ -330,7 +343,7 @@ struct span *span_take(const struct span_request *request, struct span_need *nee
     if (request->granules == 0 || arena.base == 0)
         return NULL;
     bool can_cut = have_spare_descriptions();
-    if (can_cut && request->room_granules == 0)
+    if (can_cut)
         s = best_fit(request, &at);
     s = s != NULL ? cut(s, at, request->granules) : can_cut ? take_at_frontier(request) : NULL;
     if (s == NULL) {
