@@ -258,6 +258,26 @@ static struct span *cut(struct span *s, uint32_t first, uint32_t granules)
     return s;
 }
 
+/* ---- neighbours ---- */
+
+/* The free span whose last granule is before `granule`, or whose first one is `granule`. */
+static struct span *free_neighbour(unsigned zone, uint32_t granule)
+{
+    if (granule >= arena.zone[zone].frontier)
+        return NULL;
+    struct span *s = span_number(*map_entry(zone, granule));
+    return atomic_load_explicit(&s->state, memory_order_relaxed) == SPAN_FREE ? s : NULL;
+}
+
+static struct span *join(struct span *left, struct span *right)
+{
+    bool dirty = left->dirty || right->dirty;
+    uint32_t granules = left->granules + right->granules;
+    drop_description(right);
+    init_span(left, left->zone, left->first, granules, dirty);
+    return left;
+}
+
 /* ---- the frontier ---- */
 
 static uint32_t zone_granules(void)
@@ -296,8 +316,14 @@ static struct span *take_at_frontier(const struct span_request *request)
 
     struct span *all = take_description();
     uint32_t from = zone->frontier;
+    /* What is skipped for the alignment is joined with what is free before it. */
+    struct span *before = first > from && from > 0 ? free_neighbour(request->zone, from - 1) : NULL;
     zone->frontier = (uint32_t)end;
     init_span(all, request->zone, from, zone->frontier - from, false);
+    if (before != NULL) {
+        remove_free(before);
+        all = join(before, all);
+    }
     insert_free(all);
     return cut(all, (uint32_t)first, request->granules);
 }
@@ -353,24 +379,6 @@ struct span *span_take(const struct span_request *request, struct span_need *nee
     }
     atomic_store_explicit(&s->state, SPAN_LIVE, memory_order_release);
     return s;
-}
-
-/* The free span whose last granule is before `granule`, or whose first one is `granule`. */
-static struct span *free_neighbour(unsigned zone, uint32_t granule)
-{
-    if (granule >= arena.zone[zone].frontier)
-        return NULL;
-    struct span *s = span_number(*map_entry(zone, granule));
-    return atomic_load_explicit(&s->state, memory_order_relaxed) == SPAN_FREE ? s : NULL;
-}
-
-static struct span *join(struct span *left, struct span *right)
-{
-    bool dirty = left->dirty || right->dirty;
-    uint32_t granules = left->granules + right->granules;
-    drop_description(right);
-    init_span(left, left->zone, left->first, granules, dirty);
-    return left;
 }
 
 void span_release(struct span *s)
