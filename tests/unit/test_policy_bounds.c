@@ -15,6 +15,13 @@
 
 #include "policy_sample.h"
 
+/* Sanitizers slow the scanner down tenfold and more: then less text does. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { LARGE_BYTES = 4 << 20 };
+#else
+enum { LARGE_BYTES = POLICY_FILE_MAX_BYTES };
+#endif
+
 /* --- large texts: counted memory --- */
 
 static size_t mapped_bytes, most_bytes;
@@ -33,10 +40,10 @@ static void counting_release(void *p, size_t bytes)
     os_linux.release(p, bytes);
 }
 
-/* 64 MiB of `unit` again and again, after `head`: refused in `seconds` of CPU with `most` bytes at once. */
+/* LARGE_BYTES of `unit` again and again, after `head`: refused in `seconds` of CPU with `most` bytes at once. */
 static void assert_large_refused(const char *head, const char *unit, size_t most, const char *why)
 {
-    size_t bytes = POLICY_FILE_MAX_BYTES, used = strlen(head), n = strlen(unit);
+    size_t bytes = LARGE_BYTES, used = strlen(head), n = strlen(unit);
     char *text = malloc(bytes);
     struct policy_error error;
     struct os counting = os_linux;
@@ -93,6 +100,7 @@ static void numbers_of_sites_and_bands_are_bounded(void **state)
     (void)state;
     enum { TEXT_BYTES = 32 << 20 };
     char *text = malloc(TEXT_BYTES);
+    assert_non_null(text);
     size_t used = (size_t)sprintf(text, "{\"hakmem_policy\":1,\"sites\":[");
 
     for (unsigned i = 0; i <= POLICY_SITES_MAX; i++)

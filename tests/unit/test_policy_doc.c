@@ -381,6 +381,7 @@ static void ten_thousand_sites_are_read_in_a_moment(void **state)
     enum { SITES = 10000, SITE_BYTES = 200 };
     struct policy_error error;
     char *text = malloc(SITES * SITE_BYTES);
+    assert_non_null(text);
     size_t used = (size_t)sprintf(text, "{\"hakmem_policy\":1,\"sites\":[");
     for (unsigned i = 0; i < SITES; i++)
         used += (size_t)sprintf(text + used,

@@ -257,6 +257,7 @@ static char *with_value(const char *key, const char *value)
 {
     const char *from = value_of(key), *to = value_end(from);
     char *text = malloc(strlen(sample_text) + strlen(value) + 1);
+    assert_non_null(text);
     sprintf(text, "%.*s%s%s", (int)(from - sample_text), sample_text, value, to);
     return text;
 }
@@ -373,6 +374,7 @@ static void every_key_refuses_a_second(void **state)
         const char *value = value_of(keys[i].key), *end = value_end(value);
         const char *start = value - strlen(keys[i].key) - 4;
         char *text = malloc(2 * strlen(sample_text));
+        assert_non_null(text);
         sprintf(text, "%.*s,%.*s%s", (int)(end - sample_text), sample_text, (int)(end - start),
                 start, end);
         assert_refused(text, strlen(text), "this key is given twice");
@@ -386,6 +388,7 @@ static void every_key_refuses_a_typing_mistake(void **state)
     (void)state;
     for (unsigned i = 0; i < ARRAY_SIZE(keys); i++) {
         char *text = malloc(strlen(sample_text) + 1);
+        assert_non_null(text);
         strcpy(text, sample_text);
         text[value_of(keys[i].key) - sample_text - 4] = '~';
         assert_refused(text, strlen(text), "~: unknown key");
