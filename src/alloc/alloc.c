@@ -20,7 +20,7 @@ enum {
 struct order {
     size_t bytes, align;
     uint64_t site;      /* key */
-    bool zeroed, room;
+    bool zeroed;
     struct decision decision;
     uint64_t since_ns;  /* learning only */
 };
@@ -52,19 +52,18 @@ static void *serve_span(const struct order *o)
     uint64_t filled_ns = 0;
 
     struct span *s = store_get(arm->pages == PAGES_HUGE ? ZONE_HUGE : ZONE_BASE, o->bytes, o->align,
-                               o->decision.site, o->room, &former);
+                               o->decision.site, STORE_GET_ANY, &former);
     if (s == NULL)
         return NULL;
     void *p = span_address(s);
     s->arm = (uint8_t)o->decision.arm;
     s->block_bytes = o->bytes;
     s->site = o->decision.site;
+    s->grown = false;
     if (!s->dirty && arm->fill == FILL_PREFAULT)
         filled_ns = fill(s, o->bytes);
     if (s->dirty && o->zeroed)
         memset(p, 0, o->bytes);
-    stat_add(STAT_mmap_allocs, 1);
-    stat_add(STAT_mmap_bytes, o->bytes);
     episode_born(&s->label, &o->decision, o->bytes, o->since_ns, filled_ns);
     episode_reused(&former);
     return p;
@@ -186,7 +185,7 @@ size_t hak_block_bytes(const void *p)
 /* Allocates anew, copies, frees. NULL: `p` stays as it is. */
 static void *copy_over(void *p, size_t old_bytes, size_t size, uint64_t site)
 {
-    struct order growing = {.bytes = size, .align = 1, .site = site, .room = size > old_bytes};
+    struct order growing = {.bytes = size, .align = 1, .site = site};
     void *to = size >= FLOOR_BYTES ? serve(&growing) : heap_malloc(size);
     if (to == NULL)
         return NULL;
@@ -196,12 +195,54 @@ static void *copy_over(void *p, size_t old_bytes, size_t size, uint64_t site)
     return to;
 }
 
-/* Another span for the block, with room to grow further; its pages are moved, not copied. */
+static void note_growth(struct span *s, size_t size)
+{
+    s->block_bytes = size;
+    s->grown = true;
+    s->label.grown = true;
+    if (size > s->label.bytes)
+        s->label.bytes = size;
+}
+
+/* The block, its episode included, is in span `to` from now on. */
+static void hand_over(struct span *s, struct span *to, size_t size)
+{
+    to->arm = s->arm;
+    to->site = s->site;
+    to->label = s->label;
+    s->label.cell = NULL;
+    note_growth(to, size);
+}
+
+/*
+ * Copies the block to another span, where copying is cheaper than faulting in what it grows by. The span it leaves
+ * is kept for the next block, and so will be the new one, which could not be if its pages had been moved there.
+ */
+static void *copy_span(struct span *s, size_t size)
+{
+    struct label former;
+    enum arm_pages pages = s->zone == ZONE_HUGE ? PAGES_HUGE : PAGES_BASE;
+    if (s->grown || arms[s->arm].retain == RETAIN_DROP)
+        return NULL;
+    if (s->block_bytes >= MOVE_MIN_BYTES && !policy_copying_pays(pages, s->block_bytes, size - s->block_bytes))
+        return NULL;
+    struct span *to =
+        store_get((enum zone_id)s->zone, size, GRANULE_BYTES, s->site, STORE_GET_COPY, &former);
+    if (to == NULL)
+        return NULL;
+    stat_add(STAT_grows_copied, 1);
+    memcpy(span_address(to), span_address(s), s->block_bytes);
+    hand_over(s, to, size);
+    store_put(s, (enum arm_retain)arms[s->arm].retain, s->site);
+    episode_reused(&former);
+    return span_address(to);
+}
+
+/* Another span for the block, with room to grow further if it keeps doing so; its pages are moved there. */
 static void *move_span(struct span *s, size_t size)
 {
     struct label former;
-    struct span *to =
-        store_get((enum zone_id)s->zone, size, GRANULE_BYTES, s->site, true, &former);
+    struct span *to = store_get((enum zone_id)s->zone, size, GRANULE_BYTES, s->site, STORE_GET_ROOM, &former);
     if (to == NULL)
         return NULL;
     if (store_move(s, to) != 0) {
@@ -209,20 +250,9 @@ static void *move_span(struct span *s, size_t size)
         return NULL;
     }
     stat_add(STAT_grows_moved, 1);
-    to->arm = s->arm;
-    to->site = s->site;
-    to->label = s->label;
-    s->label.cell = NULL;
+    hand_over(s, to, size);
     store_put_back(s);
     return span_address(to);
-}
-
-static void note_growth(struct span *s, size_t size)
-{
-    s->block_bytes = size;
-    s->label.grown = true;
-    if (size > s->label.bytes)
-        s->label.bytes = size;
 }
 
 /*
@@ -248,12 +278,10 @@ static void *grow_span(struct span *s, void *p, size_t size, uint64_t site)
         note_growth(s, size);
         return p;
     }
-    void *moved = s->block_bytes >= MOVE_MIN_BYTES ? move_span(s, size) : NULL;
-    if (moved != NULL) {
-        note_growth(span_of(moved), size);
-        return moved;
-    }
-    return copy_over(p, span_bytes(s), size, site);
+    void *elsewhere = copy_span(s, size);
+    if (elsewhere == NULL && s->block_bytes >= MOVE_MIN_BYTES)
+        elsewhere = move_span(s, size);
+    return elsewhere != NULL ? elsewhere : copy_over(p, s->block_bytes, size, site);
 }
 
 static void *realloc_span(void *p, size_t size, uint64_t site)

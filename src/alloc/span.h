@@ -43,6 +43,7 @@ struct span {
     uint8_t zone;             /* enum zone_id */
     uint8_t arm;              /* enum arm_id it was served under */
     bool dirty;               /* may hold something else than zeros */
+    bool grown;               /* its block was enlarged before */
     bool moved;               /* came by mremap: a mapping of its own, to be renewed when it is given back */
     uint32_t first;           /* granule, counted from the zone's start */
     uint32_t granules;        /* > 0 */

@@ -15,6 +15,7 @@ enum {
     MOVED_MAX = 4096,    /* spans with a mapping of their own that may live: a part of vm.max_map_count */
     MOVED_KEPT_MAX = 8,  /* and that may lie in BigCache */
     CGROUP_SHARE = 4,    /* BigCache never holds more than a quarter of the cgroup's limit */
+    ROOM_TIMES = 15,     /* room behind a block that keeps growing, in times its size */
     SPLIT_SHARE = 4,     /* a cached span is cut when more than a quarter of the block would be left over */
     LOOKS_PER_BREAK_EVEN = 4, /* the timer's tick: an entry leaves at 1 to 1.25 break-even times */
 };
@@ -286,8 +287,8 @@ static struct span *get_cached(const struct span_request *request, uint64_t site
         return NULL;
     struct span *s = CONTAINER_OF(e, struct span, cache);
     batch_remove(&store.batch, &s->batch);
-    stat_add(STAT_cache_hits, 1);
-    stat_add(STAT_cache_hits_site, e->site == site);
+    stat_add_locked(STAT_cache_hits, 1);
+    stat_add_locked(STAT_cache_hits_site, e->site == site);
     cut_cached(s, request->granules, due);
     set_state(s, SPAN_LIVE);
     return s;
@@ -312,23 +313,25 @@ static struct span *get_cold(struct span_request *request)
     }
 }
 
-struct span *store_get(enum zone_id zone, size_t bytes, size_t align, uint64_t site, bool room,
-                       struct label *former)
+struct span *store_get(enum zone_id zone, size_t bytes, size_t align, uint64_t site,
+                       enum store_get_how how, struct label *former)
 {
     struct span_request request = span_request_for(zone, bytes, align);
     struct list due;
 
     *former = (struct label){0};
     list_init(&due);
-    if (room && arena.roomy)
-        request.room_granules = request.granules < UINT32_MAX / 64 ? request.granules * 15 : 0;
+    if (how == STORE_GET_ROOM && arena.roomy && request.granules < UINT32_MAX / ROOM_TIMES / 2)
+        request.room_granules = request.granules * ROOM_TIMES;
     lock_acquire(&store.lock);
-    struct span *s = room ? NULL : get_cached(&request, site, &due);
+    struct span *s = how == STORE_GET_ROOM ? NULL : get_cached(&request, site, &due);
     if (s == NULL) {
-        stat_add(STAT_cache_misses, !room);
+        stat_add_locked(STAT_cache_misses, how == STORE_GET_ANY);
         s = get_cold(&request);
     }
     if (s != NULL) {
+        stat_add_locked(STAT_mmap_allocs, how == STORE_GET_ANY);
+        stat_add_locked(STAT_mmap_bytes, how == STORE_GET_ANY ? bytes : 0);
         store.live_bytes += span_bytes(s);
         *former = s->label;
         s->label.cell = NULL;
@@ -373,15 +376,17 @@ void store_put(struct span *s, enum arm_retain retain, uint64_t site)
 
 void store_put_back(struct span *s)
 {
-    if (s->moved) {
-        store_put(s, RETAIN_DROP, 0);
-        return;
-    }
+    struct list due;
+    list_init(&due);
     lock_acquire(&store.lock);
     store.live_bytes -= span_bytes(s);
     s->dirty = false;
-    span_release(s);
+    if (s->moved)
+        enqueue(s, false, &due);
+    else
+        span_release(s);
     unlock();
+    flush(&due);
 }
 
 void store_shrink(struct span *s, size_t bytes)

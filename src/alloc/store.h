@@ -17,16 +17,21 @@
 
 void store_start(const struct os_machine *machine);
 
-/* A LIVE span for a block of `bytes` at a multiple of `align`, from BigCache or cold (not `dirty`). `room`: free
- * space is wanted behind it. `former`: the label of the block whose memory it is, to be settled as reused.
- * NULL: no memory. */
-struct span *store_get(enum zone_id zone, size_t bytes, size_t align, uint64_t site, bool room,
-                       struct label *former);
+enum store_get_how {
+    STORE_GET_ANY,  /* from BigCache if one fits, else cold: a new block */
+    STORE_GET_COPY, /* the same, for a block that is copied there */
+    STORE_GET_ROOM, /* cold, with free space behind it: for a block that keeps growing */
+};
+
+/* A LIVE span for a block of `bytes` at a multiple of `align`; cold ones are not `dirty`. `former`: the label of the
+ * block whose memory it was, to be settled as reused. NULL: no memory. */
+struct span *store_get(enum zone_id zone, size_t bytes, size_t align, uint64_t site,
+                       enum store_get_how how, struct label *former);
 
 /* Marks the LIVE span at `p` as retired, so that nobody else can free it; NULL: there is none. */
 struct span *store_retire(const void *p);
 
-/* Takes a retired span back as its arm's `retain` says; `site` used it last. */
+/* Takes a span that nobody uses any more back as its arm's `retain` says; `site` used it last. */
 void store_put(struct span *s, enum arm_retain retain, uint64_t site);
 
 /* Takes back a LIVE span in which no page is resident: never touched, or moved away. */

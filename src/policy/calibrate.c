@@ -6,6 +6,7 @@
  * really take is learned later, from themselves.
  */
 #include <errno.h>
+#include <string.h>
 
 #include "base/bits.h"
 #include "policy/cost.h"
@@ -107,6 +108,21 @@ static void limit(uint64_t *price, uint64_t most)
         *price = most;
 }
 
+/* Copies one half of what is touched to the other; the price of a granule. */
+static uint64_t measure_copy(char *memory)
+{
+    enum { HALF = BASE_GROUP_BYTES / 2 };
+    struct bench granules = {memory, HALF, GRANULE_BYTES, GRANULE_BYTES};
+    uint64_t best = UINT64_MAX;
+    for (int i = 0; i < CALLS; i++) {
+        memset(memory, i, HALF);
+        uint64_t since = os->now_ns();
+        memcpy(memory + HALF, memory, HALF);
+        keep_cheapest(&best, os->now_ns() - since, &granules);
+    }
+    return best;
+}
+
 int calibrate(struct calibration *out, const struct os_machine *machine)
 {
     size_t page = machine->page_bytes;
@@ -122,6 +138,7 @@ int calibrate(struct calibration *out, const struct os_machine *machine)
     os->advise(b.memory, GROUPS * group, OS_USE_BASE);
     struct times base = measure(&b), large = base;
     out->advise_call = measure_call(b.memory, page);
+    out->copy = measure_copy(b.memory);
     if (huge != 0) {
         os->advise(b.memory, GROUPS * group, OS_USE_HUGE);
         b = (struct bench){b.memory, huge, huge, page};

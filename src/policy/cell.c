@@ -9,6 +9,7 @@
 enum {
     CELL_MAX = 16384,
     STRIPES = 16,
+    COLD_PRIOR = 31,
     PRIOR_DEVIATION_Q10 = 768, /* how far the cost model may be off, in octaves: 0.75 */
 };
 
@@ -119,10 +120,13 @@ void policy_freed(struct policy_cell *cell)
     atomic_fetch_sub_explicit(&cell->live, 1, memory_order_relaxed);
 }
 
-/* The share (of 1024) of such blocks that start on memory never used before. */
+/*
+ * The share (of 1024) of such blocks that start on memory never used before. COLD_PRIOR blocks are supposed to
+ * follow, or the first ones would look dear under whatever arm was played first.
+ */
 static uint32_t cold_share_q10(const struct policy_seen *seen)
 {
-    uint64_t share = seen->episodes != 0 ? seen->cold * 1024 / seen->episodes : 1024;
+    uint64_t share = seen->cold * 1024 / (seen->episodes + COLD_PRIOR);
     return share < 1024 ? (uint32_t)share : 1024;
 }
 

@@ -57,7 +57,7 @@ uint64_t cost_of_episode_ns(const struct prices *p, enum arm_id arm, const struc
     cost += e->give_back_ns;
     cost += cost_of_holding_ns(p, resident, e->live_ns);
     cost += cost_of_holding_ns(p, resident, e->idle_ns);
-    cost += e->given_back ? filling : (unsigned __int128)filling * cold_q10 / 1024;
+    cost += e->reused ? (unsigned __int128)filling * cold_q10 / 1024 : filling;
     return saturate(cost);
 }
 
@@ -69,6 +69,14 @@ uint64_t cost_break_even_ns(const struct prices *p, enum arm_pages pages)
     /* Holding is linear in time: scale from what a second costs. */
     uint64_t second = cost_of_holding_ns(p, bytes << 10, 1000000000);
     return second == 0 ? UINT64_MAX : saturate((unsigned __int128)again * 1000000000 * 1024 / second);
+}
+
+bool cost_copying_pays(const struct prices *p, enum arm_pages pages, size_t copied_bytes, size_t filled_bytes)
+{
+    uint64_t page = pages == PAGES_HUGE ? p->huge_bytes : p->page_bytes;
+    uint64_t fault = pages == PAGES_HUGE ? p->of.huge_fault : p->of.base_fault;
+    unsigned __int128 copying = (unsigned __int128)copied_bytes * p->of.copy / GRANULE_BYTES;
+    return copying < (unsigned __int128)filled_bytes * fault / page;
 }
 
 /* The episode as it would have been on the other kind of pages. */
@@ -106,6 +114,7 @@ static struct episode under_arm(const struct prices *p, enum arm_id played, cons
     /* A dropped block tells nothing of how soon it would have been reused: suppose it was at once. */
     bool returns = e->reused || was->retain == RETAIN_DROP;
     other.given_back = !kept || !returns || e->idle_ns > break_even;
+    other.reused = !other.given_back;
     other.idle_ns = !kept ? PREDICTED_WAIT_NS : e->idle_ns < break_even ? e->idle_ns : break_even;
     other.give_back_ns = other.given_back ? giving_back_ns(p, (enum arm_pages)is->pages, e, false) : 0;
     if (is->backing == BACKING_MMAP && is->retain == RETAIN_LAZY)

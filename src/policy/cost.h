@@ -37,6 +37,9 @@ uint64_t cost_of_episode_ns(const struct prices *p, enum arm_id arm, const struc
 /* The idle time at which holding a page has cost what it costs to give it back and fault it in again. */
 uint64_t cost_break_even_ns(const struct prices *p, enum arm_pages pages);
 
+/* Whether copying so much to where everything is resident costs less than faulting so much in. */
+bool cost_copying_pays(const struct prices *p, enum arm_pages pages, size_t copied_bytes, size_t filled_bytes);
+
 /* What each arm would have cost in place of `played`, from that one episode: log2 ns, Q10. */
 void cost_predict(const struct prices *p, enum arm_id played, const struct episode *e, uint32_t cold_q10,
                   int32_t log2_cost_q10[ARM_COUNT]);

@@ -34,7 +34,8 @@ enum {
     X(huge_drop, "MADV_DONTNEED, ns per resident huge page")                                       \
     X(base_lazy, "MADV_FREE, ns per resident base page")                                           \
     X(huge_lazy, "MADV_FREE, ns per resident huge page")                                           \
-    X(advise_call, "one madvise of nothing resident, ns")
+    X(advise_call, "one madvise of nothing resident, ns")                                          \
+    X(copy, "copying 64 KiB of resident memory, ns")
 
 struct calibration {
 #define X(name, help) uint64_t name;

@@ -175,6 +175,13 @@ static void read_prices(struct prices *out)
     lock_release(&price_lock);
 }
 
+bool policy_copying_pays(enum arm_pages pages, size_t copied_bytes, size_t filled_bytes)
+{
+    struct prices prices;
+    read_prices(&prices);
+    return cost_copying_pays(&prices, pages, copied_bytes, filled_bytes);
+}
+
 /* A fill's price follows what fills really cost, and the price of a fault keeps its ratio to it. One fill in which
  * the host had to find the memory first may take a hundred times as long: it counts as twice, no more. */
 static void follow(uint64_t *populate, uint64_t *fault, uint64_t each_ns)
@@ -322,7 +329,7 @@ int policy_load(const char *path)
 {
     struct policy_doc *doc = read_policy(path, false);
     if (doc == NULL)
-        return -EBADMSG;
+        return -errno;
     if (policy.forced != ARM_NONE || (!policy.looks_up && site_slots == NULL && !site_table_start())) {
         policy_doc_free(doc);
         return policy.forced != ARM_NONE ? -EPERM : -ENOMEM;

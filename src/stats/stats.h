@@ -25,6 +25,13 @@ static inline void stat_add(enum stat_id id, uint64_t n)
     atomic_fetch_add_explicit(&stat_values[id], n, memory_order_relaxed);
 }
 
+/* The same where a lock of the caller's serialises all that add to this statistic. */
+static inline void stat_add_locked(enum stat_id id, uint64_t n)
+{
+    uint64_t value = atomic_load_explicit(&stat_values[id], memory_order_relaxed);
+    atomic_store_explicit(&stat_values[id], value + n, memory_order_relaxed);
+}
+
 /* Gauges are set by their owner just before they are read. */
 static inline void stat_set(enum stat_id id, uint64_t value)
 {
