@@ -231,7 +231,7 @@ static void *copy_span(struct span *s, size_t size)
     if (to == NULL)
         return NULL;
     stat_add(STAT_grows_copied, 1);
-    memcpy(span_address(to), span_address(s), s->block_bytes);
+    memcpy(span_address(to), span_address(s), span_bytes(s)); /* the program may use all that is usable */
     hand_over(s, to, size);
     store_put(s, (enum arm_retain)arms[s->arm].retain, s->site);
     episode_reused(&former);
@@ -281,7 +281,7 @@ static void *grow_span(struct span *s, void *p, size_t size, uint64_t site)
     void *elsewhere = copy_span(s, size);
     if (elsewhere == NULL && s->block_bytes >= MOVE_MIN_BYTES)
         elsewhere = move_span(s, size);
-    return elsewhere != NULL ? elsewhere : copy_over(p, s->block_bytes, size, site);
+    return elsewhere != NULL ? elsewhere : copy_over(p, span_bytes(s), size, site);
 }
 
 static void *realloc_span(void *p, size_t size, uint64_t site)
