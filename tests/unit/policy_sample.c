@@ -41,8 +41,8 @@ static bool add_band(struct policy_doc *doc, struct policy_site *site, uint64_t 
         return false;
     if (b->champion != ARM_NONE)
         return true;
-    arm_pool(&abilities[sample_random(random) % 4], b->played_as);
-    learn(b, random, (unsigned)(sample_random(random) % 300));
+    arm_pool(&abilities[doc->nr_bands % 4], b->played_as);
+    learn(b, random, doc->nr_bands == 1 ? 200 : (unsigned)(sample_random(random) % 300));
 #define X(name, help) b->seen.name = sample_random(random) >> (sample_random(random) % 64);
     POLICY_SEEN_FIELDS(X)
 #undef X
@@ -57,10 +57,10 @@ static bool add_site(struct policy_doc *doc, uint64_t *random)
     site->offset = sample_random(random) >> (sample_random(random) % 64);
     snprintf(site->module, sizeof(site->module), "lib%u \"q\\uoted\" \xc3\xa9.so",
              (unsigned)(sample_random(random) % 100));
-    if (sample_random(random) % 4 != 0)
+    if (doc->nr_sites % 4 != 0)
         snprintf(site->build_id, sizeof(site->build_id), "%016llx",
                  (unsigned long long)sample_random(random));
-    if (sample_random(random) % 4 != 0)
+    if (doc->nr_sites % 4 != 0)
         snprintf(site->symbol, sizeof(site->symbol), "f<%u>::g()+0x1f",
                  (unsigned)(sample_random(random) % 100));
     for (unsigned i = 1 + (unsigned)(sample_random(random) % 3); i > 0; i--)

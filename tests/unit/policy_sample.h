@@ -9,7 +9,8 @@
 /* xorshift64*; *state is not 0. */
 uint64_t sample_random(uint64_t *state);
 
-/* A policy with machine, prices, defaults, and `nr_sites` sites of 1 to 3 bands; NULL + errno. */
+/* A policy with machine, prices, defaults, and `nr_sites` sites of 1 to 3 bands; the first has every key there is.
+ * NULL + errno. */
 struct policy_doc *sample_policy(uint64_t seed, unsigned nr_sites);
 
 /* `plays` episodes under one arm at one site and band, each of cost_ns: what a learning process would save. */

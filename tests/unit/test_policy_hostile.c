@@ -18,11 +18,18 @@
 
 static char *sample_text; /* a policy that holds every key there is */
 
+static char *memory(size_t bytes)
+{
+    char *p = malloc(bytes);
+    if (p == NULL)
+        abort();
+    return p;
+}
+
 /* The text in memory of just its size, so that AddressSanitizer sees who reads beyond it. */
 static struct policy_doc *parse_exactly(const char *text, size_t bytes, struct policy_error *error)
 {
-    char *copy = malloc(bytes > 0 ? bytes : 1);
-    assert_non_null(copy);
+    char *copy = memory(bytes > 0 ? bytes : 1);
     memcpy(copy, text, bytes);
     errno = 0;
     struct policy_doc *doc = policy_doc_parse(copy, bytes, error);
@@ -256,8 +263,7 @@ static const char *value_of(const char *key)
 static char *with_value(const char *key, const char *value)
 {
     const char *from = value_of(key), *to = value_end(from);
-    char *text = malloc(strlen(sample_text) + strlen(value) + 1);
-    assert_non_null(text);
+    char *text = memory(strlen(sample_text) + strlen(value) + 1);
     sprintf(text, "%.*s%s%s", (int)(from - sample_text), sample_text, value, to);
     return text;
 }
@@ -373,8 +379,7 @@ static void every_key_refuses_a_second(void **state)
     for (unsigned i = 0; i < ARRAY_SIZE(keys); i++) {
         const char *value = value_of(keys[i].key), *end = value_end(value);
         const char *start = value - strlen(keys[i].key) - 4;
-        char *text = malloc(2 * strlen(sample_text));
-        assert_non_null(text);
+        char *text = memory(2 * strlen(sample_text));
         sprintf(text, "%.*s,%.*s%s", (int)(end - sample_text), sample_text, (int)(end - start),
                 start, end);
         assert_refused(text, strlen(text), "this key is given twice");
@@ -387,8 +392,7 @@ static void every_key_refuses_a_typing_mistake(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < ARRAY_SIZE(keys); i++) {
-        char *text = malloc(strlen(sample_text) + 1);
-        assert_non_null(text);
+        char *text = memory(strlen(sample_text) + 1);
         strcpy(text, sample_text);
         text[value_of(keys[i].key) - sample_text - 4] = '~';
         assert_refused(text, strlen(text), "~: unknown key");
