@@ -125,7 +125,9 @@ static struct decision learn(struct site *site, size_t bytes)
         cell = cell_find_or_add(site, band, known_band(site, band));
     if (cell == NULL)
         return (struct decision){NULL, site->id, (enum arm_id)policy.default_arm[band - BAND_FIRST]};
-    return (struct decision){cell, site->id, cell_choose(cell)};
+    bool counts;
+    enum arm_id arm = cell_choose(cell, &counts);
+    return (struct decision){counts ? cell : NULL, site->id, arm};
 }
 
 static HAK_NOINLINE struct decision choose_rarely(uint64_t key, size_t bytes)
