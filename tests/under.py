@@ -45,7 +45,8 @@ def environment(library=None, **more):
              if not k.startswith(("HAKMEM_", "HAKO_", "LD_PRELOAD", "MALLOC_", "TEST_EXPECT"))}
     clean["LC_ALL"] = "C"
     if library:
-        clean["LD_PRELOAD"] = str(library)
+        # A program may change its directory before it starts another.
+        clean["LD_PRELOAD"] = os.path.abspath(library)
         clean["TEST_EXPECT_HAKMEM"] = "1"
     clean.update({k: str(v) for k, v in more.items()})
     return clean

@@ -142,6 +142,7 @@ def program_cases(directory):
         call("fsck", "--full")
         return said
 
+    operators = os.path.abspath(sys.argv[2])
     magick = shutil.which("convert-im6.q16") or "/usr/bin/convert"
     numpy = run([PYTHON, "-c", "import numpy"]).status == 0 if os.path.exists(PYTHON) else False
     return {
@@ -151,7 +152,7 @@ def program_cases(directory):
         "gcc": (shutil.which("gcc"), gcc),
         "git": (shutil.which("git"), git),
         "perl": (shutil.which("perl"), simple(["perl", "perl.pl"])),
-        "C++ with threads": (sys.argv[2], simple([sys.argv[2]])),
+        "C++ with threads": (operators, simple([operators])),
         "redis": (shutil.which("redis-server") and shutil.which("redis-benchmark"), redis_in(directory)),
     }
 
