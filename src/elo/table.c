@@ -233,6 +233,8 @@ void elo_merge(struct elo_table *into, const struct elo_table *from)
         return;
     if (into->episodes == 0) {
         copy_fields(into, from);
+        for (int i = 0; i < ELO_ARMS; i++)
+            limit_to_plays(&into->arm[i]);
     } else {
         /* Another process may have reopened the table meanwhile; then there is nothing old to replace. */
         bool late = from->replaces == (1u << ELO_ARMS) - 1 && into->reopened >= from->reopened;

@@ -285,6 +285,37 @@ static void merged_policies_are_valid(void **state)
     policy_doc_free(all);
 }
 
+/* A process learns on from a file, its table is reopened, and somebody deletes the file: what it saves then is a
+ * delta to nothing, and still a policy. */
+static void what_was_learned_since_a_deleted_file_is_a_policy(void **state)
+{
+    (void)state;
+    struct policy_error error;
+    uint64_t random = 7;
+
+    for (unsigned round = 0; round < 50; round++) {
+        struct policy_doc *doc = policy_doc_new(), *file = policy_doc_new();
+        struct policy_band *b =
+            policy_site_band(doc, policy_doc_site(doc, 1 + round, true), 21, true);
+        for (int i = 0; i < 200; i++) {
+            int arm = elo_pick(&b->elo);
+            elo_report(&b->elo, arm, 1000 * (uint64_t)(arm + 1) + sample_random(&random) % 500);
+        }
+        struct elo_table base = b->elo, now = b->elo;
+        for (int i = 0; i < 300; i++) {
+            int arm = elo_pick(&now);
+            uint64_t slower = i > 50 ? 8000 : 1;
+            elo_report(&now, arm,
+                       slower * 1000 * (uint64_t)(arm % 3 + 1) + sample_random(&random) % 500);
+        }
+        elo_delta(&b->elo, &now, &base);
+        assert_int_equal(policy_doc_merge(file, doc, &error), 0);
+        policy_doc_free(parse(print(file)));
+        policy_doc_free(file);
+        policy_doc_free(doc);
+    }
+}
+
 static void different_goals_do_not_merge(void **state)
 {
     (void)state;
@@ -416,6 +447,7 @@ int main(void)
         cmocka_unit_test(merge_adds_up),
         cmocka_unit_test(merge_with_nothing_changes_nothing),
         cmocka_unit_test(merged_policies_are_valid),
+        cmocka_unit_test(what_was_learned_since_a_deleted_file_is_a_policy),
         cmocka_unit_test(different_goals_do_not_merge),
         cmocka_unit_test(given_champion_stays_until_played),
         cmocka_unit_test(pools_of_two_machines_merge),
