@@ -139,7 +139,7 @@ static void free_heap_block(void *p)
 {
     struct label label;
     size_t bytes;
-    if (HAK_LIKELY(!start_measures) || p == NULL || (bytes = heap_usable_size(p)) < FLOOR_BYTES ||
+    if (HAK_LIKELY(!is_measuring()) || p == NULL || (bytes = heap_usable_size(p)) < FLOOR_BYTES ||
         !heap_unlabel(p, &label)) {
         heap_free(p);
         return;
@@ -311,7 +311,7 @@ static void *realloc_heap(void *p, size_t size, uint64_t site)
         return copy_over(p, old_bytes, size, site);
 
     struct label label;
-    bool labelled = start_measures && old_bytes >= FLOOR_BYTES && heap_unlabel(p, &label);
+    bool labelled = is_measuring() && old_bytes >= FLOOR_BYTES && heap_unlabel(p, &label);
     void *to = heap_realloc(p, size);
     if (labelled) {
         label.grown = true;

@@ -27,9 +27,14 @@ size_t hak_block_bytes(const void *p); /* usable; 0 for NULL */
 /* alloc/start.c */
 enum start_state { START_NOT, START_UNDER_WAY, START_DONE };
 extern _Atomic int start_state;
-extern bool start_measures; /* blocks of the heap are measured too: a learning process */
+extern _Atomic bool start_measures; /* blocks of the heap are measured too: a learning process */
 
 bool start_now(void);
+
+static inline bool is_measuring(void)
+{
+    return atomic_load_explicit(&start_measures, memory_order_acquire);
+}
 
 /* Whether hakmem is ready. The first large block starts it; who comes in between is served by the heap. */
 static inline bool is_started(void)

@@ -99,10 +99,10 @@ static bool start_arena(size_t zone_bytes, size_t align)
         os->advise((void *)zone->memory.base, zone_bytes, z == ZONE_HUGE ? OS_USE_HUGE : OS_USE_BASE);
     }
     arena.zone_bytes = zone_bytes;
-    arena.bytes = 2 * zone_bytes;
     arena.nr_spans = 1;
     list_init(&arena.unused);
-    arena.base = base;
+    atomic_store_explicit(&arena.base, base, memory_order_relaxed);
+    atomic_store_explicit(&arena.bytes, 2 * zone_bytes, memory_order_release);
     return true;
 }
 
@@ -450,7 +450,7 @@ bool span_extend(struct span *s, uint32_t granules)
 
 struct span *span_of(const void *p)
 {
-    uintptr_t offset = (uintptr_t)p - arena.base;
+    uintptr_t offset = (uintptr_t)p - atomic_load_explicit(&arena.base, memory_order_relaxed);
     unsigned zone = offset >= arena.zone_bytes;
     uint32_t granule = (uint32_t)((offset - zone * arena.zone_bytes) >> GRANULE_SHIFT);
 

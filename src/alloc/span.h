@@ -64,8 +64,8 @@ struct zone {
 };
 
 struct arena {
-    uintptr_t base;           /* 0: there is none, everything goes to the heap */
-    size_t bytes;
+    _Atomic uintptr_t base;   /* 0: there is none, everything goes to the heap */
+    _Atomic size_t bytes;     /* set last: who sees it, sees the rest */
     size_t zone_bytes;
     size_t page_bytes;
     size_t huge_bytes;        /* 0: no huge pages */
@@ -130,9 +130,11 @@ static inline size_t span_bytes(const struct span *s)
     return (size_t)s->granules << GRANULE_SHIFT;
 }
 
+/* Any thread, also while another one starts the arena: a pointer from before is in none. */
 static inline bool arena_has(const void *p)
 {
-    return (uintptr_t)p - arena.base < arena.bytes;
+    size_t bytes = atomic_load_explicit(&arena.bytes, memory_order_acquire);
+    return (uintptr_t)p - atomic_load_explicit(&arena.base, memory_order_relaxed) < bytes;
 }
 
 /* The LIVE span that starts at `p`, an address in the arena; NULL: none does. */

@@ -17,7 +17,7 @@
 #include "stats/stats.h"
 
 _Atomic int start_state = START_NOT;
-bool start_measures;
+_Atomic bool start_measures;
 
 /* ---- fork: all locks in the order of their ranks ---- */
 
@@ -62,9 +62,9 @@ static void start(void)
     policy_start(&machine, arena.base != 0);
     store_start(&machine);
     timer_start();
-    start_measures = policy_learns();
-    if (start_measures)
+    if (policy_learns())
         heap_labels_start();
+    atomic_store_explicit(&start_measures, policy_learns(), memory_order_release);
     pthread_atfork(fork_prepare, fork_parent, fork_child);
 }
 
@@ -142,7 +142,7 @@ void start_finish(void)
     if (atomic_load_explicit(&start_state, memory_order_acquire) != START_DONE)
         return;
     int saved_errno = errno;
-    if (start_measures && config.policy != NULL) {
+    if (is_measuring() && config.policy != NULL) {
         store_settle_living();
         policy_save(NULL);
     }
