@@ -1,0 +1,202 @@
+/*
+ * Episodes: what is measured of a block's life, when it is settled, and what that cost, with a fake clock and with
+ * prices that come from the policy.
+ */
+#include "isolated.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#include "alloc/alloc.h"
+#include "alloc/start.h"
+#include "alloc/store.h"
+#include "fake_os.h"
+#include "hakmem/hakmem.h"
+#include "policy/cost.h"
+#include "policy_directory.h"
+#include "stats/stats.h"
+
+enum { MIB = 1 << 20 };
+static const uint64_t MS = 1000000;
+static const char POLICY[] = "policy.json";
+static const struct calibration CALIBRATION = {.base_fault = 1000,
+                                               .huge_fault = 40000,
+                                               .base_populate = 500,
+                                               .huge_populate = 30000,
+                                               .base_drop = 100,
+                                               .huge_drop = 2000,
+                                               .base_lazy = 90,
+                                               .huge_lazy = 900,
+                                               .advise_call = 400,
+                                               .copy = 5000};
+
+/* Learning, on the machine that the policy was calibrated on; the clock only moves when a case moves it. */
+static uint64_t start(void)
+{
+    fake_start();
+    struct policy_doc *doc = policy_doc_new();
+    doc->calibration = CALIBRATION;
+    strcpy(doc->machine.cpu, "processor of a test");
+    strcpy(doc->machine.kernel, "6.1.0-test");
+    strcpy(doc->machine.thp, "madvise");
+    doc->machine.page_bytes = 4096;
+    doc->machine.huge_bytes = 2 * MIB;
+    CHECK(policy_file_write(POLICY, doc) == 0);
+    fake_set("HAKMEM_MODE", "learn");
+    fake_set("HAKMEM_POLICY", POLICY);
+    CHECK(start_now());
+    return hak_site("a.c", 7);
+}
+
+static char *get(uint64_t site, size_t bytes, size_t touched)
+{
+    char *p = hak_alloc_at(bytes, site);
+    CHECK(p != NULL);
+    memset(p, 1, touched);
+    return p;
+}
+
+static const struct policy_band *saved_band(uint64_t site, unsigned band)
+{
+    struct policy_error error;
+    CHECK(hak_policy_save(NULL) == 0);
+    struct policy_doc *doc = policy_file_read(POLICY, false, &error);
+    struct policy_site *s = doc != NULL ? policy_doc_site(doc, site, false) : NULL;
+    CHECK(s != NULL);
+    const struct policy_band *b = policy_site_band(doc, s, band, false);
+    CHECK(b != NULL);
+    return b;
+}
+
+static uint64_t hold_ns(uint64_t bytes, uint64_t ns)
+{
+    struct prices prices = {.goal = GOAL_BALANCED};
+    return cost_of_holding_ns(&prices, bytes, ns);
+}
+
+/* 256 pages, held for 1 ms in use and 2 ms idle, given back: 256 faults of 1000 ns, and the holding. */
+ISOLATED(a_block_that_is_given_back_costs_its_faults_and_its_holding)
+{
+    uint64_t site = start();
+    char *p = get(site, MIB, MIB);
+    fake.now_ns += MS;
+    hak_free_block(p);
+    fake.now_ns += 2 * MS;
+    store_trim();
+    const struct policy_band *b = saved_band(site, 20);
+    CHECK(b->seen.episodes == 1 && b->seen.reused == 0);
+    CHECK(b->seen.live_ns == MS && b->seen.idle_ns == 2 * MS && b->seen.resident_bytes == MIB);
+    CHECK(b->cost_sum_ns[ARM_MMAP_BASE_TOUCH_KEEP] ==
+          256 * 1000 + hold_ns(MIB, MS) + hold_ns(MIB, 2 * MS));
+}
+
+ISOLATED(a_block_whose_memory_is_reused_is_not_charged_the_faults)
+{
+    uint64_t site = start();
+    char *p = get(site, MIB, MIB);
+    fake.now_ns += MS;
+    hak_free_block(p);
+    fake.now_ns += 2 * MS;
+    CHECK(stat_get(STAT_episodes) == 0);
+    CHECK(get(site, MIB, 0) == p);
+    CHECK(stat_get(STAT_episodes) == 1);
+    const struct policy_band *b = saved_band(site, 20);
+    uint64_t held = hold_ns(MIB, MS) + hold_ns(MIB, 2 * MS);
+    CHECK(b->seen.reused == 1 && b->seen.idle_ns == 2 * MS);
+    CHECK(b->cost_sum_ns[ARM_MMAP_BASE_TOUCH_KEEP] >= held);
+    CHECK(b->cost_sum_ns[ARM_MMAP_BASE_TOUCH_KEEP] < held + 256 * 1000 / 8);
+}
+
+ISOLATED(only_what_is_touched_is_held_and_faulted)
+{
+    uint64_t site = start();
+    char *p = get(site, MIB, 10 * 4096);
+    fake.now_ns += 100 * MS;
+    hak_free_block(p);
+    store_trim();
+    const struct policy_band *b = saved_band(site, 20);
+    CHECK(b->seen.resident_bytes == 10 * 4096);
+    CHECK(b->cost_sum_ns[ARM_MMAP_BASE_TOUCH_KEEP] == 10 * 1000 + hold_ns(10 * 4096, 100 * MS));
+}
+
+ISOLATED(expiry_settles_a_block_at_the_time_it_idled)
+{
+    uint64_t site = start();
+    hak_free_block(get(site, MIB, MIB));
+    uint64_t since = fake.now_ns, break_even = policy_break_even_ns(PAGES_BASE);
+    store_tick(fake.now_ns);
+    store_tick(fake.now_ns += break_even);
+    CHECK(stat_get(STAT_episodes) == 0);
+    store_tick(fake.now_ns += 10 * MS);
+    CHECK(stat_get(STAT_episodes) == 1);
+    CHECK(saved_band(site, 20)->seen.idle_ns == fake.now_ns - since);
+}
+
+static void *free_it(void *p)
+{
+    hak_free_block(p);
+    return NULL;
+}
+
+ISOLATED(a_block_freed_by_another_thread_is_known_as_such)
+{
+    pthread_t thread;
+    uint64_t site = start();
+    char *p = get(site, MIB, MIB);
+    CHECK(pthread_create(&thread, NULL, free_it, p) == 0);
+    pthread_join(thread, NULL);
+    store_trim();
+    CHECK(saved_band(site, 20)->seen.remote == 1);
+}
+
+ISOLATED(a_block_that_was_enlarged_stays_in_the_band_it_was_asked_in)
+{
+    uint64_t site = start();
+    char *p = get(site, 600 << 10, 600 << 10);
+    p = hak_realloc_at_site(p, 1500 << 10, site);
+    CHECK(p != NULL);
+    hak_free_block(p);
+    store_trim();
+    const struct policy_band *b = saved_band(site, 19);
+    CHECK(b->seen.grown == 1 && b->seen.episodes == 1 && b->seen.size_bytes == 1500 << 10);
+}
+
+ISOLATED(very_large_blocks_are_looked_at_in_a_part)
+{
+    uint64_t site = start();
+    fake.all_resident = true;
+    char *p = get(site, (size_t)1 << 30, 0);
+    fake_forget();
+    hak_free_block(p);
+    store_trim();
+    const struct policy_band *b = saved_band(site, 30);
+    CHECK(b->seen.episodes == 1 && b->seen.resident_bytes == (uint64_t)1 << 30);
+}
+
+ISOLATED(the_most_blocks_alive_at_once_are_counted)
+{
+    char *p[5];
+    uint64_t site = start();
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 5; i++)
+            p[i] = get(site, MIB, 4096);
+        for (int i = 0; i < 5; i++)
+            hak_free_block(p[i]);
+    }
+    CHECK(saved_band(site, 20)->seen.cold == 5);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        IN_DIRECTORY(a_block_that_is_given_back_costs_its_faults_and_its_holding),
+        IN_DIRECTORY(a_block_whose_memory_is_reused_is_not_charged_the_faults),
+        IN_DIRECTORY(only_what_is_touched_is_held_and_faulted),
+        IN_DIRECTORY(expiry_settles_a_block_at_the_time_it_idled),
+        IN_DIRECTORY(a_block_freed_by_another_thread_is_known_as_such),
+        IN_DIRECTORY(a_block_that_was_enlarged_stays_in_the_band_it_was_asked_in),
+        IN_DIRECTORY(very_large_blocks_are_looked_at_in_a_part),
+        IN_DIRECTORY(the_most_blocks_alive_at_once_are_counted),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
