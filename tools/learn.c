@@ -39,7 +39,7 @@ struct learning {
     off_t stdin_at;        /* where standard input stood; -1: it cannot be rewound */
     uint64_t plays_before; /* learned in the file before we began */
     unsigned run;          /* runs done */
-    bool no_warm;       /* the machine's memory is left as it is */
+    bool no_warm;          /* the machine's memory is left as it is */
 };
 
 /* stdin for this run; -1: ours. */

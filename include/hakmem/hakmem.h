@@ -16,13 +16,14 @@ extern "C" {
 #endif
 
 #define HAKMEM_VERSION "0.1.0"
-#define HAK_API __attribute__((visibility("default")))
+#define HAK_API        __attribute__((visibility("default")))
 
 /* The malloc family, with the C library's contracts. The site is the caller's. */
 HAK_API void *hak_malloc(size_t size);
 HAK_API void *hak_calloc(size_t count, size_t size);
 HAK_API void *hak_realloc(void *p, size_t size);
-HAK_API void *hak_aligned_alloc(size_t alignment, size_t size); /* alignment: a power of two, else EINVAL */
+HAK_API void *hak_aligned_alloc(size_t alignment,
+                                size_t size); /* alignment: a power of two, else EINVAL */
 HAK_API void hak_free(void *p);
 HAK_API size_t hak_usable_size(const void *p);
 

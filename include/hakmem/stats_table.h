@@ -33,7 +33,8 @@
     X(os_process_madvise, "calls", COUNT, "process_madvise system calls")                          \
     X(tlb_calls, "calls", COUNT, "system calls that make other cores drop translations")           \
     X(sites, "sites", COUNT, "call sites known")                                                   \
-    X(site_overflow, "calls", COUNT, "calls served by the band's default because the site table was full") \
+    X(site_overflow, "calls", COUNT,                                                               \
+      "calls served by the band's default because the site table was full")                        \
     X(site_unknown, "calls", COUNT, "calls from code that is in no loaded module")                 \
     X(episodes, "blocks", COUNT, "blocks whose cost was reported to the learner")                  \
     X(policy_saves, "files", COUNT, "policies written")                                            \

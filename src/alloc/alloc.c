@@ -12,17 +12,18 @@
 #include "stats/stats.h"
 
 enum {
-    MOVE_MIN_BYTES = 128 << 10, /* from here on moving page tables is cheaper than copying (docs/design.md) */
-    SHRINK_SHARE = 4,           /* a block that shrinks by less than a quarter keeps its span */
+    MOVE_MIN_BYTES =
+        128 << 10,    /* from here on moving page tables is cheaper than copying (docs/design.md) */
+    SHRINK_SHARE = 4, /* a block that shrinks by less than a quarter keeps its span */
 };
 
 /* What an allocation is: the request, and what was decided for it. */
 struct order {
     size_t bytes, align;
-    uint64_t site;      /* key */
+    uint64_t site; /* key */
     bool zeroed;
     struct decision decision;
-    uint64_t since_ns;  /* learning only */
+    uint64_t since_ns; /* learning only */
 };
 
 /* ---- serving ---- */
@@ -71,7 +72,7 @@ static void *serve_span(const struct order *o)
 
 static void *serve_heap(const struct order *o)
 {
-    void *p = o->zeroed ? heap_calloc(1, o->bytes)
+    void *p = o->zeroed                         ? heap_calloc(1, o->bytes)
               : o->align > alignof(max_align_t) ? heap_memalign(o->align, o->bytes)
                                                 : heap_malloc(o->bytes);
     if (p == NULL)
@@ -88,37 +89,60 @@ static void *serve_heap(const struct order *o)
     return p;
 }
 
-/* A block above the floor: the site's arm decides, and the other backing helps out. */
+/*
+ * The arm's backing has no memory: the other one helps out, and then what BigCache holds. What this block costs
+ * says nothing of the arm, so nothing is learned from it.
+ */
+static HAK_COLD void *serve_otherwise(struct order *o, bool heap_was_tried, int saved_errno)
+{
+    o->decision.cell = NULL;
+    void *p = heap_was_tried ? NULL : serve_heap(o);
+    o->decision.arm = ARM_MMAP_BASE_TOUCH_DROP;
+    if (p == NULL && policy_has_spans())
+        p = serve_span(o);
+    if (p == NULL && policy_has_spans() && store_trim() > 0)
+        p = serve_span(o);
+    errno = p != NULL ? saved_errno : ENOMEM;
+    return p;
+}
+
+/* A block above the floor: the site's arm decides. */
 static void *serve(struct order *o)
 {
     if (!is_started())
         return serve_heap(o);
+    int saved_errno = errno;
     o->decision = policy_choose(o->site, o->bytes);
     o->since_ns = episode_clock(o->decision.cell != NULL);
-    if (arms[o->decision.arm].backing == BACKING_HEAP)
-        return serve_heap(o);
-    int saved_errno = errno;
-    void *p = serve_span(o);
-    if (HAK_LIKELY(p != NULL))
-        return p;
-    errno = saved_errno;
-    o->decision.cell = NULL; /* what the heap does now says nothing of the arm */
-    return serve_heap(o);
+    bool on_heap = arms[o->decision.arm].backing == BACKING_HEAP;
+    void *p = on_heap ? serve_heap(o) : serve_span(o);
+    return HAK_LIKELY(p != NULL) ? p : serve_otherwise(o, on_heap, saved_errno);
+}
+
+/* A block under the floor that the heap has no memory for. */
+static HAK_COLD void *serve_small(size_t size, size_t align, bool zeroed)
+{
+    struct order o = {.bytes = size, .align = align, .zeroed = zeroed};
+    return is_started() ? serve_otherwise(&o, true, errno) : NULL;
 }
 
 void *hak_alloc_at_site(size_t size, size_t align, uint64_t site)
 {
-    if (HAK_LIKELY(size < FLOOR_BYTES))
-        return align > alignof(max_align_t) ? heap_memalign(align, size) : heap_malloc(size);
-    return serve(&(struct order){.bytes = size, .align = align, .site = site});
+    if (HAK_UNLIKELY(size >= FLOOR_BYTES))
+        return serve(&(struct order){.bytes = size, .align = align, .site = site});
+    void *p = align > alignof(max_align_t) ? heap_memalign(align, size) : heap_malloc(size);
+    return HAK_LIKELY(p != NULL) ? p : serve_small(size, align, false);
 }
 
 void *hak_calloc_at_site(size_t count, size_t size, uint64_t site)
 {
     size_t bytes;
-    if (__builtin_mul_overflow(count, size, &bytes) || bytes < FLOOR_BYTES)
+    if (__builtin_mul_overflow(count, size, &bytes))
         return heap_calloc(count, size);
-    return serve(&(struct order){.bytes = bytes, .align = 1, .site = site, .zeroed = true});
+    if (HAK_UNLIKELY(bytes >= FLOOR_BYTES))
+        return serve(&(struct order){.bytes = bytes, .align = 1, .site = site, .zeroed = true});
+    void *p = heap_calloc(count, size);
+    return HAK_LIKELY(p != NULL) ? p : serve_small(bytes, 1, true);
 }
 
 /* ---- taking back ---- */
@@ -186,7 +210,7 @@ size_t hak_block_bytes(const void *p)
 static void *copy_over(void *p, size_t old_bytes, size_t size, uint64_t site)
 {
     struct order growing = {.bytes = size, .align = 1, .site = site};
-    void *to = size >= FLOOR_BYTES ? serve(&growing) : heap_malloc(size);
+    void *to = size >= FLOOR_BYTES ? serve(&growing) : hak_alloc_at_site(size, 1, site);
     if (to == NULL)
         return NULL;
     stat_add(STAT_grows_copied, size > old_bytes);
@@ -224,14 +248,16 @@ static void *copy_span(struct span *s, size_t size)
     enum arm_pages pages = s->zone == ZONE_HUGE ? PAGES_HUGE : PAGES_BASE;
     if (s->grown || arms[s->arm].retain == RETAIN_DROP)
         return NULL;
-    if (s->block_bytes >= MOVE_MIN_BYTES && !policy_copying_pays(pages, s->block_bytes, size - s->block_bytes))
+    if (s->block_bytes >= MOVE_MIN_BYTES &&
+        !policy_copying_pays(pages, s->block_bytes, size - s->block_bytes))
         return NULL;
     struct span *to =
         store_get((enum zone_id)s->zone, size, GRANULE_BYTES, s->site, STORE_GET_COPY, &former);
     if (to == NULL)
         return NULL;
     stat_add(STAT_grows_copied, 1);
-    memcpy(span_address(to), span_address(s), span_bytes(s)); /* the program may use all that is usable */
+    memcpy(span_address(to), span_address(s),
+           span_bytes(s)); /* the program may use all that is usable */
     hand_over(s, to, size);
     store_put(s, (enum arm_retain)arms[s->arm].retain, s->site);
     episode_reused(&former);
@@ -242,7 +268,8 @@ static void *copy_span(struct span *s, size_t size)
 static void *move_span(struct span *s, size_t size)
 {
     struct label former;
-    struct span *to = store_get((enum zone_id)s->zone, size, GRANULE_BYTES, s->site, STORE_GET_ROOM, &former);
+    struct span *to =
+        store_get((enum zone_id)s->zone, size, GRANULE_BYTES, s->site, STORE_GET_ROOM, &former);
     if (to == NULL)
         return NULL;
     if (store_move(s, to) != 0) {

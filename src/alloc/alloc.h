@@ -39,7 +39,8 @@ static inline bool is_measuring(void)
 /* Whether hakmem is ready. The first large block starts it; who comes in between is served by the heap. */
 static inline bool is_started(void)
 {
-    return HAK_LIKELY(atomic_load_explicit(&start_state, memory_order_acquire) == START_DONE) || start_now();
+    return HAK_LIKELY(atomic_load_explicit(&start_state, memory_order_acquire) == START_DONE) ||
+           start_now();
 }
 
 #endif

@@ -5,8 +5,8 @@
 #include "base/bits.h"
 
 enum {
-    WINDOW_PAGES = 1024,      /* pages that one mincore looks at */
-    WINDOWS_MAX = 64,         /* of larger blocks a part is looked at, evenly spread */
+    WINDOW_PAGES = 1024, /* pages that one mincore looks at */
+    WINDOWS_MAX = 64,    /* of larger blocks a part is looked at, evenly spread */
 };
 
 static size_t page_bytes = 4096;
@@ -29,8 +29,8 @@ static uint32_t limit_ns(uint64_t ns)
     return ns < UINT32_MAX ? (uint32_t)ns : UINT32_MAX;
 }
 
-void episode_born(struct label *label, const struct decision *decision, size_t bytes, uint64_t since_ns,
-                  uint64_t filled_ns)
+void episode_born(struct label *label, const struct decision *decision, size_t bytes,
+                  uint64_t since_ns, uint64_t filled_ns)
 {
     *label = (struct label){.cell = decision->cell};
     if (decision->cell == NULL)
@@ -47,7 +47,8 @@ struct residency {
     uint64_t pages, full, touched;
 };
 
-static void count_window(const unsigned char *vec, size_t pages, size_t stretch, struct residency *r)
+static void count_window(const unsigned char *vec, size_t pages, size_t stretch,
+                         struct residency *r)
 {
     for (size_t at = 0; at < pages; at += stretch) {
         size_t end = at + stretch < pages ? at + stretch : pages;
@@ -114,7 +115,7 @@ void episode_free_done(struct label *label)
         label->free_ns = limit_ns(os->now_ns() - label->freed_ns);
 }
 
-static void settle(const struct label *label, bool reused, bool given_back)
+static void settle(const struct label *label, bool reused, bool given_back, bool living)
 {
     struct episode e = {
         .bytes = label->bytes,
@@ -130,7 +131,7 @@ static void settle(const struct label *label, bool reused, bool given_back)
         .grown = label->grown,
         .remote = label->remote,
     };
-    if (reused || given_back)
+    if (!living)
         e.idle_ns = os->now_ns() - label->freed_ns;
     policy_reward(label->cell, (enum arm_id)label->arm, &e);
 }
@@ -138,13 +139,13 @@ static void settle(const struct label *label, bool reused, bool given_back)
 void episode_reused(const struct label *label)
 {
     if (label->cell != NULL)
-        settle(label, true, false);
+        settle(label, true, false, false);
 }
 
 void episode_given_back(const struct label *label)
 {
     if (label->cell != NULL)
-        settle(label, false, true);
+        settle(label, false, true, false);
 }
 
 void episode_living(struct label *label, const void *p, size_t bytes)
@@ -153,6 +154,11 @@ void episode_living(struct label *label, const void *p, size_t bytes)
         return;
     note_residency(label, p, bytes);
     label->freed_ns = os->now_ns();
-    settle(label, false, false);
-    label->cell = NULL;
+    settle(label, false, false, true);
+}
+
+void episode_retained(const struct label *label)
+{
+    if (label->cell != NULL)
+        settle(label, false, false, false);
 }

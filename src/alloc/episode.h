@@ -21,8 +21,8 @@ static inline uint64_t episode_clock(bool measured)
 }
 
 /* malloc served the block; `since_ns`: when it began. `filled_ns`: spent populating. */
-void episode_born(struct label *label, const struct decision *decision, size_t bytes, uint64_t since_ns,
-                  uint64_t filled_ns);
+void episode_born(struct label *label, const struct decision *decision, size_t bytes,
+                  uint64_t since_ns, uint64_t filled_ns);
 
 /* free was called for the block at `p`: what is resident of it, and who frees it. Before its memory is touched. */
 void episode_freed(struct label *label, const void *p, size_t bytes);
@@ -37,5 +37,7 @@ void episode_free_done(struct label *label);
 void episode_reused(const struct label *label);
 void episode_given_back(const struct label *label);
 void episode_living(struct label *label, const void *p, size_t bytes);
+/* ... or it is retained, and the process ends. */
+void episode_retained(const struct label *label);
 
 #endif

@@ -13,14 +13,14 @@
 enum { NODES = 1 << 16, BUCKETS_LOG2 = 14, BUCKETS = 1 << BUCKETS_LOG2 };
 
 struct node {
-    uintptr_t key;    /* address of the block; or of the cell, with the lowest bit set */
-    uint32_t next;    /* number of the next node in the bucket, or of the next unused one; 0: none */
+    uintptr_t key; /* address of the block; or of the cell, with the lowest bit set */
+    uint32_t next; /* number of the next node in the bucket, or of the next unused one; 0: none */
     struct label label;
 };
 
 struct table {
-    uint32_t unused;  /* first of the nodes given back */
-    uint32_t fresh;   /* nodes from here on were never used */
+    uint32_t unused; /* first of the nodes given back */
+    uint32_t fresh;  /* nodes from here on were never used */
     uint32_t bucket[BUCKETS];
     struct node node[NODES]; /* number 0 is not used */
 };

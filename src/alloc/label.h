@@ -22,8 +22,8 @@ struct label {
     uint32_t huge_touched;    /* stretches with anything resident in them */
     int32_t thread;           /* that allocated it */
     uint8_t arm;
-    bool grown;               /* by realloc */
-    bool remote;              /* freed by another thread */
+    bool grown;  /* by realloc */
+    bool remote; /* freed by another thread */
 };
 
 #endif

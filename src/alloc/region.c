@@ -16,9 +16,8 @@ static int commit_range(struct region *r, size_t from, size_t to)
 static void publish(struct region *r, size_t to)
 {
     size_t seen = region_committed(r);
-    while (seen < to &&
-           !atomic_compare_exchange_weak_explicit(&r->committed, &seen, to, memory_order_acq_rel,
-                                                  memory_order_acquire))
+    while (seen < to && !atomic_compare_exchange_weak_explicit(
+                            &r->committed, &seen, to, memory_order_acq_rel, memory_order_acquire))
         ;
 }
 

@@ -13,9 +13,9 @@
 
 struct region {
     uintptr_t base;
-    size_t bytes;              /* reserved */
-    size_t step_bytes;         /* made usable at once, where it can be had */
-    _Atomic size_t committed;  /* usable; only ever grows */
+    size_t bytes;             /* reserved */
+    size_t step_bytes;        /* made usable at once, where it can be had */
+    _Atomic size_t committed; /* usable; only ever grows */
 };
 
 /* Makes [base, base + need) usable. 0, or -ENOMEM. Any thread, no lock held: it is a system call. */

@@ -7,12 +7,13 @@
 #include "stats/stats.h"
 
 enum {
-    ZONE_STEP_BYTES = 32 << 20,  /* a quarter of one mprotect per 8 MiB is nothing beside the faults */
+    ZONE_STEP_BYTES =
+        32 << 20, /* a quarter of one mprotect per 8 MiB is nothing beside the faults */
     TABLE_STEP_BYTES = 256 << 10,
-    ARENA_MIN_BYTES = 64 << 20,  /* a smaller one is not worth its page tables */
-    BEST_FIT_SCAN = 32,          /* free spans of one class that are looked at */
-    SPARE_SPANS = 4,             /* descriptions that one operation may need */
-    LIMIT_SHARE = 4,             /* of RLIMIT_AS, a quarter is for the arena */
+    ARENA_MIN_BYTES = 64 << 20, /* a smaller one is not worth its page tables */
+    BEST_FIT_SCAN = 32,         /* free spans of one class that are looked at */
+    SPARE_SPANS = 4,            /* descriptions that one operation may need */
+    LIMIT_SHARE = 4,            /* of RLIMIT_AS, a quarter is for the arena */
 };
 
 struct arena arena;
@@ -39,8 +40,8 @@ static void map_span(struct span *s)
 static bool reserve_table(struct region *r, size_t bytes)
 {
     bytes = align_up(bytes, TABLE_STEP_BYTES);
-    *r = (struct region){.base = (uintptr_t)os->reserve(bytes), .bytes = bytes,
-                         .step_bytes = TABLE_STEP_BYTES};
+    *r = (struct region){
+        .base = (uintptr_t)os->reserve(bytes), .bytes = bytes, .step_bytes = TABLE_STEP_BYTES};
     stat_add(STAT_os_mmap, 1);
     return r->base != 0;
 }
@@ -91,12 +92,13 @@ static bool start_arena(size_t zone_bytes, size_t align)
     }
     for (unsigned z = 0; z < ZONE_COUNT; z++) {
         struct zone *zone = &arena.zone[z];
-        zone->memory = (struct region){.base = base + z * zone_bytes, .bytes = zone_bytes,
-                                       .step_bytes = ZONE_STEP_BYTES};
+        zone->memory = (struct region){
+            .base = base + z * zone_bytes, .bytes = zone_bytes, .step_bytes = ZONE_STEP_BYTES};
         for (unsigned c = 0; c < GRANULE_CLASSES; c++)
             list_init(&zone->free_list[c]);
         stat_add(STAT_os_madvise, 1);
-        os->advise((void *)zone->memory.base, zone_bytes, z == ZONE_HUGE ? OS_USE_HUGE : OS_USE_BASE);
+        os->advise((void *)zone->memory.base, zone_bytes,
+                   z == ZONE_HUGE ? OS_USE_HUGE : OS_USE_BASE);
     }
     arena.zone_bytes = zone_bytes;
     arena.nr_spans = 1;
@@ -224,7 +226,8 @@ static struct span *best_fit(const struct span_request *request, uint32_t *first
         struct span *best = NULL;
         struct list *head = &zone->free_list[class];
         int looked_at = 0;
-        for (struct list *l = head->next; l != head && looked_at < BEST_FIT_SCAN; l = l->next, looked_at++) {
+        for (struct list *l = head->next; l != head && looked_at < BEST_FIT_SCAN;
+             l = l->next, looked_at++) {
             struct span *s = CONTAINER_OF(l, struct span, link);
             uint32_t at;
             if ((best == NULL || s->granules < best->granules) && fits(s, request, &at)) {
@@ -439,7 +442,8 @@ bool span_extend(struct span *s, uint32_t granules)
         if (behind->granules == more) {
             drop_description(behind);
         } else {
-            init_span(behind, behind->zone, behind->first + more, behind->granules - more, behind->dirty);
+            init_span(behind, behind->zone, behind->first + more, behind->granules - more,
+                      behind->dirty);
             insert_free(behind);
         }
     }

@@ -30,51 +30,51 @@
 enum zone_id { ZONE_BASE, ZONE_HUGE, ZONE_COUNT };
 
 enum span_state {
-    SPAN_UNUSED,   /* this description describes nothing */
-    SPAN_FREE,     /* in the free lists */
-    SPAN_LIVE,     /* handed out */
-    SPAN_RETIRED,  /* freed; on its way to one of the next two, or back to free */
-    SPAN_CACHED,   /* in BigCache, and perhaps queued for MADV_FREE too */
-    SPAN_QUEUED,   /* in the batch, to be dropped */
+    SPAN_UNUSED,  /* this description describes nothing */
+    SPAN_FREE,    /* in the free lists */
+    SPAN_LIVE,    /* handed out */
+    SPAN_RETIRED, /* freed; on its way to one of the next two, or back to free */
+    SPAN_CACHED,  /* in BigCache, and perhaps queued for MADV_FREE too */
+    SPAN_QUEUED,  /* in the batch, to be dropped */
 };
 
 struct span {
-    _Atomic uint8_t state;    /* enum span_state */
-    uint8_t zone;             /* enum zone_id */
-    uint8_t arm;              /* enum arm_id it was served under */
-    bool dirty;               /* may hold something else than zeros */
-    bool grown;               /* its block was enlarged before */
-    bool moved;               /* came by mremap: a mapping of its own, to be renewed when it is given back */
-    uint32_t first;           /* granule, counted from the zone's start */
-    uint32_t granules;        /* > 0 */
-    size_t block_bytes;       /* what the program asked for; LIVE only */
-    uint64_t site;            /* ID of who asked */
-    struct list link;         /* in a free list, or in the list of unused descriptions */
+    _Atomic uint8_t state; /* enum span_state */
+    uint8_t zone;          /* enum zone_id */
+    uint8_t arm;           /* enum arm_id it was served under */
+    bool dirty;            /* may hold something else than zeros */
+    bool grown;            /* its block was enlarged before */
+    bool moved;     /* came by mremap: a mapping of its own, to be renewed when it is given back */
+    uint32_t first; /* granule, counted from the zone's start */
+    uint32_t granules;  /* > 0 */
+    size_t block_bytes; /* what the program asked for; LIVE only */
+    uint64_t site;      /* ID of who asked */
+    struct list link;   /* in a free list, or in the list of unused descriptions */
     struct cache_entry cache;
     struct batch_entry batch;
-    struct label label;       /* of the block's episode; its cell is NULL when nothing is learned */
+    struct label label; /* of the block's episode; its cell is NULL when nothing is learned */
 };
 
 struct zone {
     struct region memory;
-    struct region map;        /* uint32_t a granule: number of the span, 0 none */
-    uint32_t frontier;        /* granules ever used; those behind it were never touched */
-    uint64_t used[2];         /* bit c: free list c is not empty */
+    struct region map; /* uint32_t a granule: number of the span, 0 none */
+    uint32_t frontier; /* granules ever used; those behind it were never touched */
+    uint64_t used[2];  /* bit c: free list c is not empty */
     struct list free_list[GRANULE_CLASSES];
 };
 
 struct arena {
-    _Atomic uintptr_t base;   /* 0: there is none, everything goes to the heap */
-    _Atomic size_t bytes;     /* set last: who sees it, sees the rest */
+    _Atomic uintptr_t base; /* 0: there is none, everything goes to the heap */
+    _Atomic size_t bytes;   /* set last: who sees it, sees the rest */
     size_t zone_bytes;
     size_t page_bytes;
-    size_t huge_bytes;        /* 0: no huge pages */
-    bool roomy;               /* address space costs nothing: leave room behind blocks that grow */
-    struct region spans;      /* struct span, number 0 unused */
+    size_t huge_bytes;   /* 0: no huge pages */
+    bool roomy;          /* address space costs nothing: leave room behind blocks that grow */
+    struct region spans; /* struct span, number 0 unused */
     uint32_t nr_spans;
-    struct list unused;       /* descriptions without a span */
+    struct list unused; /* descriptions without a span */
     uint32_t nr_unused;
-    uint32_t nr_moved;        /* spans with a mapping of their own */
+    uint32_t nr_moved; /* spans with a mapping of their own */
     struct zone zone[ZONE_COUNT];
 };
 
@@ -87,8 +87,8 @@ void span_arena_start(const struct os_machine *machine, uint64_t wanted_bytes);
 struct span_request {
     enum zone_id zone;
     uint32_t granules;
-    uint32_t align_granules;  /* power of two */
-    uint32_t room_granules;   /* free space wanted behind it */
+    uint32_t align_granules; /* power of two */
+    uint32_t room_granules;  /* free space wanted behind it */
 };
 
 /* granules == 0: cannot be had (too large). */
@@ -97,7 +97,7 @@ struct span_request span_request_for(enum zone_id zone, size_t bytes, size_t ali
 /* What of the arena must be usable before the request can be fulfilled. */
 struct span_need {
     size_t table_bytes;
-    uint64_t end;             /* granules of the zone */
+    uint64_t end; /* granules of the zone */
 };
 
 /*

@@ -112,7 +112,8 @@ static void statistics_path(char *path, size_t cap)
 {
     const char *mark = strstr(config.stats, "%p");
     if (mark != NULL)
-        snprintf(path, cap, "%.*s%d%s", (int)(mark - config.stats), config.stats, os->pid(), mark + 2);
+        snprintf(path, cap, "%.*s%d%s", (int)(mark - config.stats), config.stats, os->pid(),
+                 mark + 2);
     else
         snprintf(path, cap, "%s", config.stats);
 }

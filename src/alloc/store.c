@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "alloc/episode.h"
+#include "alloc/flush.h"
 #include "base/attr.h"
 #include "base/lock.h"
 #include "config/config.h"
@@ -11,12 +12,13 @@
 #include "stats/stats.h"
 
 enum {
-    FLUSH_MAX = 128,     /* spans advised in one call; bounds what free() needs of the stack */
-    MOVED_MAX = 4096,    /* spans with a mapping of their own that may live: a part of vm.max_map_count */
-    MOVED_KEPT_MAX = 8,  /* and that may lie in BigCache */
-    CGROUP_SHARE = 4,    /* BigCache never holds more than a quarter of the cgroup's limit */
-    ROOM_TIMES = 15,     /* room behind a block that keeps growing, in times its size */
-    SPLIT_SHARE = 4,     /* a cached span is cut when more than a quarter of the block would be left over */
+    MOVED_MAX =
+        4096, /* spans with a mapping of their own that may live: a part of vm.max_map_count */
+    MOVED_KEPT_MAX = 8, /* and that may lie in BigCache */
+    CGROUP_SHARE = 4,   /* BigCache never holds more than a quarter of the cgroup's limit */
+    ROOM_TIMES = 15,    /* room behind a block that keeps growing, in times its size */
+    SPLIT_SHARE =
+        4, /* a cached span is cut when more than a quarter of the block would be left over */
     LOOKS_PER_BREAK_EVEN = 4, /* the timer's tick: an entry leaves at 1 to 1.25 break-even times */
 };
 
@@ -28,8 +30,7 @@ static struct {
     struct batch batch;
     size_t live_bytes;
     size_t batch_min_bytes;
-    _Atomic bool vector_refused;  /* this kernel has no process_madvise for us */
-    _Atomic bool queue;           /* the batch is not empty */
+    _Atomic bool queue; /* the batch is not empty */
 } store = {.lock = LOCK_INIT(LOCK_RANK_STORE)};
 
 void store_start(const struct os_machine *machine)
@@ -37,7 +38,8 @@ void store_start(const struct os_machine *machine)
     uint64_t cap = config.cache_mib << 20;
     if (cap > machine->cgroup_limit_bytes / CGROUP_SHARE)
         cap = machine->cgroup_limit_bytes / CGROUP_SHARE;
-    struct bigcache_options cache = {.cap_bytes = cap, .entry_cap_bytes = config.cache_entry_mib << 20};
+    struct bigcache_options cache = {.cap_bytes = cap,
+                                     .entry_cap_bytes = config.cache_entry_mib << 20};
     struct batch_options batch = {.count = config.batch_count,
                                   .bytes = config.batch_mib << 20,
                                   .deadline_ns = config.batch_deadline_ms * 1000000};
@@ -134,103 +136,6 @@ static void unlock(void)
 
 /* ---- giving back, without the lock ---- */
 
-struct flush {
-    size_t nr_spans, nr_drop, nr_lazy;
-    uint64_t bytes;
-    int drop_status;
-    struct span *span[FLUSH_MAX];
-    struct iovec drop[FLUSH_MAX], lazy[FLUSH_MAX];
-};
-
-static int advise_each(const struct iovec *v, size_t n, enum os_advice advice)
-{
-    int status = 0;
-    for (size_t i = 0; i < n; i++) {
-        stat_add(STAT_os_madvise, 1);
-        stat_add(STAT_tlb_calls, 1);
-        int one = os->advise(v[i].iov_base, v[i].iov_len, advice);
-        if (one != 0)
-            status = one;
-    }
-    return status;
-}
-
-/* One call for all of them where the kernel can, else one for every run of neighbours. */
-static int advise_all(struct iovec *v, size_t n, enum os_advice advice)
-{
-    n = batch_coalesce(v, n);
-    if (n > 1 && !atomic_load_explicit(&store.vector_refused, memory_order_relaxed)) {
-        stat_add(STAT_os_process_madvise, 1);
-        stat_add(STAT_tlb_calls, 1);
-        int status = os->advise_many(v, n, advice);
-        if (status != -ENOSYS)
-            return status;
-        atomic_store_explicit(&store.vector_refused, true, memory_order_relaxed);
-    }
-    return advise_each(v, n, advice);
-}
-
-/* A span that came by mremap gets a fresh mapping, which the kernel joins with its neighbours'. */
-static void renew(struct span *s)
-{
-    enum os_advice pages = s->zone == ZONE_HUGE ? OS_USE_HUGE : OS_USE_BASE;
-    stat_add(STAT_os_mmap, 1);
-    stat_add(STAT_os_madvise, 1);
-    stat_add(STAT_tlb_calls, 1);
-    if (os->renew(span_address(s), span_bytes(s)) != 0) {
-        s->dirty = true;
-        return;
-    }
-    os->advise(span_address(s), span_bytes(s), pages);
-    s->dirty = false;
-}
-
-static void collect(struct flush *f, struct list *due)
-{
-    struct list *l;
-    f->nr_spans = f->nr_drop = f->nr_lazy = 0;
-    f->bytes = 0;
-    while (f->nr_spans < FLUSH_MAX && (l = list_pop_front(due)) != NULL) {
-        struct span *s = span_of_batch(l);
-        struct iovec piece = {span_address(s), span_bytes(s)};
-        f->span[f->nr_spans++] = s;
-        f->bytes += piece.iov_len;
-        if (s->moved && !s->batch.lazy)
-            continue;
-        if (s->batch.lazy)
-            f->lazy[f->nr_lazy++] = piece;
-        else
-            f->drop[f->nr_drop++] = piece;
-    }
-}
-
-static void advise_flush(struct flush *f)
-{
-    f->drop_status = f->nr_drop > 0 ? advise_all(f->drop, f->nr_drop, OS_GIVE_BACK) : 0;
-    if (f->nr_lazy > 0)
-        advise_all(f->lazy, f->nr_lazy, OS_GIVE_LAZILY);
-    for (size_t i = 0; i < f->nr_spans; i++)
-        if (f->span[i]->moved && !f->span[i]->batch.lazy)
-            renew(f->span[i]);
-}
-
-/* Each span's share of what the flush took; dropped ones are settled with it. */
-static void settle_flush(struct flush *f, uint64_t took_ns)
-{
-    for (size_t i = 0; i < f->nr_spans; i++) {
-        struct span *s = f->span[i];
-        if (s->label.cell != NULL)
-            s->label.give_back_ns += (uint32_t)(took_ns * (span_bytes(s) >> GRANULE_SHIFT) /
-                                                (f->bytes >> GRANULE_SHIFT));
-        if (s->batch.lazy)
-            continue;
-        if (!s->moved)
-            s->dirty = f->drop_status != 0;
-        episode_given_back(&s->label);
-        s->label.cell = NULL;
-    }
-}
-
 static void finish_flush(struct flush *f, struct list *due)
 {
     lock_acquire(&store.lock);
@@ -255,10 +160,8 @@ static void flush(struct list *due)
     int saved_errno = errno;
     struct flush f;
     while (!list_empty(due)) {
-        collect(&f, due);
-        uint64_t since = episode_clock(policy_learns());
-        advise_flush(&f);
-        settle_flush(&f, episode_clock(policy_learns()) - since);
+        flush_collect(&f, due);
+        flush_advise(&f);
         finish_flush(&f, due);
     }
     errno = saved_errno;
@@ -347,8 +250,9 @@ struct span *store_retire(const void *p)
 {
     struct span *s = span_of(p);
     uint8_t live = SPAN_LIVE;
-    if (s == NULL || !atomic_compare_exchange_strong_explicit(&s->state, &live, SPAN_RETIRED,
-                                                              memory_order_acq_rel, memory_order_acquire))
+    if (s == NULL ||
+        !atomic_compare_exchange_strong_explicit(&s->state, &live, SPAN_RETIRED,
+                                                 memory_order_acq_rel, memory_order_acquire))
         return NULL;
     return s;
 }
@@ -517,15 +421,35 @@ size_t store_trim(void)
 
 /* ---- the whole ---- */
 
+/* The label of a span that is retained, taken from it under the lock: the timer may be about to settle it too. */
+static struct label take_retained_label(struct span *s)
+{
+    struct label label = {0};
+    lock_acquire(&store.lock);
+    int state = atomic_load_explicit(&s->state, memory_order_relaxed);
+    if (state == SPAN_CACHED || state == SPAN_QUEUED) {
+        label = s->label;
+        s->label.cell = NULL;
+    }
+    unlock();
+    return label;
+}
+
 void store_settle_living(void)
 {
     struct span *all = (struct span *)arena.spans.base;
     lock_acquire(&store.lock);
     uint32_t n = arena.nr_spans;
     unlock();
-    for (uint32_t i = 1; i < n; i++)
-        if (atomic_load_explicit(&all[i].state, memory_order_acquire) == SPAN_LIVE)
-            episode_living(&all[i].label, span_address(&all[i]), span_bytes(&all[i]));
+    for (uint32_t i = 1; i < n; i++) {
+        struct label retained = take_retained_label(&all[i]);
+        episode_retained(&retained);
+        if (atomic_load_explicit(&all[i].state, memory_order_acquire) != SPAN_LIVE)
+            continue;
+        /* A copy: another thread may be about to free it, and what it then reports is not saved any more. */
+        struct label living = all[i].label;
+        episode_living(&living, span_address(&all[i]), span_bytes(&all[i]));
+    }
 }
 
 void store_set_gauges(void)

@@ -57,7 +57,7 @@ uint64_t store_tick(uint64_t now_ns);
 /* Whether the batch waits for its deadline. */
 bool store_has_queue(void);
 
-/* Reports every block that lives on to the learner; at the end of the process. */
+/* Reports every block that lives on, or whose memory is retained, to the learner; at the end of the process. */
 void store_settle_living(void);
 
 /* Sets the gauges of the statistics that are the store's. */

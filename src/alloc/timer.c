@@ -12,8 +12,9 @@
 #include "policy/policy.h"
 
 enum {
-    STACK_BYTES = 256 << 10,   /* saving a policy needs about 20 KiB; thread-local storage comes on top */
-    CALLS_PER_LOOK = 64,       /* without a thread: every so many calls the clock is looked at */
+    STACK_BYTES =
+        256 << 10,       /* saving a policy needs about 20 KiB; thread-local storage comes on top */
+    CALLS_PER_LOOK = 64, /* without a thread: every so many calls the clock is looked at */
 };
 
 static const uint64_t LINGER_NS = 1000000000, NS_PER_S = 1000000000;

@@ -15,11 +15,11 @@
 #include "base/attr.h"
 
 enum timer_state {
-    TIMER_NONE,   /* there is no thread */
-    TIMER_AWAKE,  /* it will look at the store before it sleeps */
-    TIMER_SHORT,  /* asleep, but no longer than the batch's deadline */
-    TIMER_LONG,   /* asleep for longer */
-    TIMER_NEVER,  /* switched off, or a thread cannot be had */
+    TIMER_NONE,  /* there is no thread */
+    TIMER_AWAKE, /* it will look at the store before it sleeps */
+    TIMER_SHORT, /* asleep, but no longer than the batch's deadline */
+    TIMER_LONG,  /* asleep for longer */
+    TIMER_NEVER, /* switched off, or a thread cannot be had */
 };
 
 extern _Atomic int timer_state;
@@ -33,7 +33,8 @@ void timer_wanted_slowly(bool queued);
 static inline void timer_wanted(bool queued)
 {
     int state = atomic_load_explicit(&timer_state, memory_order_relaxed);
-    if (HAK_LIKELY(state == TIMER_AWAKE || state == TIMER_SHORT || (state == TIMER_LONG && !queued)))
+    if (HAK_LIKELY(state == TIMER_AWAKE || state == TIMER_SHORT ||
+                   (state == TIMER_LONG && !queued)))
         return;
     timer_wanted_slowly(queued);
 }

@@ -6,16 +6,16 @@
 
 #include <stddef.h>
 
-#define HAK_LIKELY(x)   __builtin_expect(!!(x), 1)
-#define HAK_UNLIKELY(x) __builtin_expect(!!(x), 0)
-#define HAK_EXPORT      __attribute__((visibility("default")))
-#define HAK_NOINLINE    __attribute__((noinline))
-#define HAK_COLD        __attribute__((cold, noinline))
+#define HAK_LIKELY(x)    __builtin_expect(!!(x), 1)
+#define HAK_UNLIKELY(x)  __builtin_expect(!!(x), 0)
+#define HAK_EXPORT       __attribute__((visibility("default")))
+#define HAK_NOINLINE     __attribute__((noinline))
+#define HAK_COLD         __attribute__((cold, noinline))
 #define HAK_PRINTF(f, a) __attribute__((format(printf, f, a)))
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 /* The struct of which `member` is at `ptr`. */
-#define CONTAINER_OF(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
+#define CONTAINER_OF(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
 #endif

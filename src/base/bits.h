@@ -9,11 +9,11 @@
 #include <stdint.h>
 
 enum {
-    GRANULE_SHIFT = 16,              /* spans are counted in granules of 64 KiB */
+    GRANULE_SHIFT = 16, /* spans are counted in granules of 64 KiB */
     GRANULE_BYTES = 1 << GRANULE_SHIFT,
-    FLOOR_BYTES = 64 * 1024,         /* under it nothing is learned and nothing is looked up */
-    BAND_FIRST = 16,                 /* floor(log2(FLOOR_BYTES)) */
-    BAND_LAST = 40,                  /* blocks of 1 TiB and above share the last band */
+    FLOOR_BYTES = 64 * 1024, /* under it nothing is learned and nothing is looked up */
+    BAND_FIRST = 16,         /* floor(log2(FLOOR_BYTES)) */
+    BAND_LAST = 40,          /* blocks of 1 TiB and above share the last band */
     BAND_COUNT = BAND_LAST - BAND_FIRST + 1,
 };
 

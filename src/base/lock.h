@@ -8,13 +8,14 @@
 #include <pthread.h>
 
 enum lock_rank {
-    LOCK_RANK_SAVE = 1, /* one save of the policy at a time; the only lock held while files are written */
-    LOCK_RANK_TIMER,    /* the helper thread's life */
-    LOCK_RANK_SITES,    /* creation of sites and bands */
-    LOCK_RANK_LEARN,    /* one stripe of the bands' learner states; never two at once but in fork */
-    LOCK_RANK_PRICES,   /* what faults cost */
-    LOCK_RANK_LABELS,   /* the labels of heap blocks */
-    LOCK_RANK_STORE,    /* spans, BigCache and batch */
+    LOCK_RANK_SAVE =
+        1, /* one save of the policy at a time; the only lock held while files are written */
+    LOCK_RANK_TIMER,  /* the helper thread's life */
+    LOCK_RANK_SITES,  /* creation of sites and bands */
+    LOCK_RANK_LEARN,  /* one stripe of the bands' learner states; never two at once but in fork */
+    LOCK_RANK_PRICES, /* what faults cost */
+    LOCK_RANK_LABELS, /* the labels of heap blocks */
+    LOCK_RANK_STORE,  /* spans, BigCache and batch */
 };
 
 struct lock {
@@ -22,7 +23,10 @@ struct lock {
     enum lock_rank rank;
 };
 
-#define LOCK_INIT(lock_rank_) {PTHREAD_MUTEX_INITIALIZER, (lock_rank_)}
+#define LOCK_INIT(lock_rank_)                                                                      \
+    {                                                                                              \
+        PTHREAD_MUTEX_INITIALIZER, (lock_rank_)                                                    \
+    }
 
 #ifdef HAK_LOCK_CHECKS
 void lock_rank_enter(enum lock_rank rank);

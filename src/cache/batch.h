@@ -26,14 +26,14 @@ struct batch_entry {
     struct list link;
     uintptr_t address;
     size_t bytes;
-    bool lazy;            /* MADV_FREE will do; else the pages must go */
+    bool lazy; /* MADV_FREE will do; else the pages must go */
 };
 
 struct batch {
     struct batch_options options;
-    struct list queue;    /* oldest first */
-    size_t count, bytes;  /* of the queue */
-    uint64_t since_ns;    /* the oldest waits since; 0: the timer has not seen it yet */
+    struct list queue;   /* oldest first */
+    size_t count, bytes; /* of the queue */
+    uint64_t since_ns;   /* the oldest waits since; 0: the timer has not seen it yet */
 };
 
 void batch_init(struct batch *b, const struct batch_options *options);

@@ -4,7 +4,7 @@
 #include "base/bits.h"
 
 enum {
-    SCAN_MAX = 16, /* entries of one bucket that are looked at for one of the same site */
+    SCAN_MAX = 16,    /* entries of one bucket that are looked at for one of the same site */
     CLASSES_NEAR = 3, /* own class and the next two: at most 1.75 times what is needed */
 };
 
@@ -99,7 +99,8 @@ static bool serves(const struct cache_entry *e, size_t bytes, size_t align)
 }
 
 /* The first of a bucket that serves, or within SCAN_MAX one of the same site. */
-static struct cache_entry *search_bucket(struct list *head, size_t bytes, size_t align, uint64_t site)
+static struct cache_entry *search_bucket(struct list *head, size_t bytes, size_t align,
+                                         uint64_t site)
 {
     struct cache_entry *first = NULL;
     int looked_at = 0;
@@ -170,8 +171,8 @@ static void expire_zone(struct bigcache *c, unsigned zone, uint64_t now_ns, uint
     }
 }
 
-void bigcache_expire(struct bigcache *c, uint64_t now_ns, const uint64_t break_even_ns[BIGCACHE_ZONES],
-                     struct list *left)
+void bigcache_expire(struct bigcache *c, uint64_t now_ns,
+                     const uint64_t break_even_ns[BIGCACHE_ZONES], struct list *left)
 {
     for (unsigned zone = 0; zone < BIGCACHE_ZONES; zone++)
         expire_zone(c, zone, now_ns, break_even_ns[zone], left);

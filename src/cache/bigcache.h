@@ -17,7 +17,7 @@
 #include "base/list.h"
 
 enum {
-    BIGCACHE_ZONES = 2,    /* spans of base pages, spans of huge pages: never mixed */
+    BIGCACHE_ZONES = 2, /* spans of base pages, spans of huge pages: never mixed */
 };
 
 struct bigcache_options {
@@ -26,19 +26,19 @@ struct bigcache_options {
 };
 
 struct cache_entry {
-    struct list lru;        /* in its zone's list, oldest first; or in a list of what has left */
-    struct list bucket;     /* among the entries of its zone and size class, newest first */
+    struct list lru;    /* in its zone's list, oldest first; or in a list of what has left */
+    struct list bucket; /* among the entries of its zone and size class, newest first */
     uintptr_t address;
     size_t bytes;
-    uint64_t site;          /* who used it last; 0: unknown */
-    uint64_t since_ns;      /* idle since; 0: the timer has not seen it yet */
-    uint64_t order;         /* rises with each put, over both zones */
+    uint64_t site;     /* who used it last; 0: unknown */
+    uint64_t since_ns; /* idle since; 0: the timer has not seen it yet */
+    uint64_t order;    /* rises with each put, over both zones */
     uint8_t zone;
 };
 
 struct bigcache {
     struct bigcache_options options;
-    size_t bytes;           /* sum over the entries */
+    size_t bytes; /* sum over the entries */
     size_t zone_bytes[BIGCACHE_ZONES];
     uint64_t puts;
     struct list lru[BIGCACHE_ZONES];
@@ -61,8 +61,8 @@ struct cache_entry *bigcache_take(struct bigcache *c, unsigned zone, size_t byte
 bool bigcache_remove(struct bigcache *c, struct cache_entry *e);
 
 /* Moves to `left` what has idled for its zone's break-even time, and notes when it first saw the others. */
-void bigcache_expire(struct bigcache *c, uint64_t now_ns, const uint64_t break_even_ns[BIGCACHE_ZONES],
-                     struct list *left);
+void bigcache_expire(struct bigcache *c, uint64_t now_ns,
+                     const uint64_t break_even_ns[BIGCACHE_ZONES], struct list *left);
 
 /* Moves everything to `left`. */
 void bigcache_clear(struct bigcache *c, struct list *left);

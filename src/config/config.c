@@ -14,15 +14,17 @@ enum { OPTION_ROWS_MAX = 25, TEXT_BYTES = 4096 };
 const struct option_row option_rows[] = {
 #define NUMBER(field, env, def, lo, hi, unit, help)                                                \
     {#field, env, NULL, unit, help, OPTION_NUMBER, def, lo, hi},
-#define CHOICE(field, env, def, words, help) {#field, env, words, NULL, help, OPTION_CHOICE, def, 0, 0},
-#define TEXT(field, env, help)               {#field, env, NULL, NULL, help, OPTION_TEXT, 0, 0, 0},
+#define CHOICE(field, env, def, words, help)                                                       \
+    {#field, env, words, NULL, help, OPTION_CHOICE, def, 0, 0},
+#define TEXT(field, env, help) {#field, env, NULL, NULL, help, OPTION_TEXT, 0, 0, 0},
     OPTION_TABLE(NUMBER, CHOICE, TEXT)
 #undef NUMBER
 #undef CHOICE
 #undef TEXT
 };
 const unsigned option_row_count = ARRAY_SIZE(option_rows);
-_Static_assert(ARRAY_SIZE(option_rows) <= OPTION_ROWS_MAX, "an option more than a person can keep in mind");
+_Static_assert(ARRAY_SIZE(option_rows) <= OPTION_ROWS_MAX,
+               "an option more than a person can keep in mind");
 
 struct config config;
 
@@ -59,7 +61,8 @@ static void read_number(const struct option_row *row, uint64_t *value)
     if (text == NULL || parse_number(text, row, value))
         return;
     *value = row->otherwise;
-    os_say("%s=\"%.60s\": expected a whole number from %" PRIu64 " to %" PRIu64 "%s%s; using %" PRIu64,
+    os_say("%s=\"%.60s\": expected a whole number from %" PRIu64 " to %" PRIu64
+           "%s%s; using %" PRIu64,
            row->environment, text, row->lowest, row->highest, row->unit[0] ? " " : "", row->unit,
            row->otherwise);
 }

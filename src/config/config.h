@@ -31,7 +31,8 @@ enum option_kind { OPTION_NUMBER, OPTION_CHOICE, OPTION_TEXT };
 struct option_row {
     const char *field, *environment, *words, *unit, *help;
     enum option_kind kind;
-    uint64_t otherwise, lowest, highest; /* `otherwise`: the default, or the index of the default word */
+    uint64_t otherwise, lowest,
+        highest; /* `otherwise`: the default, or the index of the default word */
 };
 
 extern const struct option_row option_rows[];

@@ -15,24 +15,24 @@
 #include <sys/uio.h>
 
 enum os_advice {
-    OS_GIVE_BACK,  /* MADV_DONTNEED: the pages are gone, and read as zeros */
+    OS_GIVE_BACK,   /* MADV_DONTNEED: the pages are gone, and read as zeros */
     OS_GIVE_LAZILY, /* MADV_FREE: gone when the kernel needs them; a write keeps a page */
-    OS_POPULATE,   /* MADV_POPULATE_WRITE: present and writable on return */
-    OS_USE_HUGE,   /* MADV_HUGEPAGE */
-    OS_USE_BASE,   /* MADV_NOHUGEPAGE */
+    OS_POPULATE,    /* MADV_POPULATE_WRITE: present and writable on return */
+    OS_USE_HUGE,    /* MADV_HUGEPAGE */
+    OS_USE_BASE,    /* MADV_NOHUGEPAGE */
     OS_ADVICE_COUNT,
 };
 
 /* What is known of the machine; constant while the process lives. */
 struct os_machine {
     size_t page_bytes;
-    size_t huge_bytes;          /* size of a PMD page; 0: none to be had (no THP, or THP "never") */
-    bool huge_always;           /* THP "always": memory without advice gets huge pages too */
-    bool strict_commit;         /* overcommit_memory=2: what is usable is charged, touched or not */
+    size_t huge_bytes;  /* size of a PMD page; 0: none to be had (no THP, or THP "never") */
+    bool huge_always;   /* THP "always": memory without advice gets huge pages too */
+    bool strict_commit; /* overcommit_memory=2: what is usable is charged, touched or not */
     uint64_t ram_bytes;
-    uint64_t cgroup_limit_bytes; /* the tightest memory limit above us; UINT64_MAX: none */
-    uint64_t address_limit_bytes; /* RLIMIT_AS; UINT64_MAX: none */
-    char thp[12];               /* "always", "madvise", "never", "none" */
+    uint64_t cgroup_limit_bytes;  /* the tightest memory limit above us; UINT64_MAX: none */
+    uint64_t address_limit_bytes; /* RLIMIT_AS or RLIMIT_DATA, the tighter; UINT64_MAX: none */
+    char thp[12];                 /* "always", "madvise", "never", "none" */
 };
 
 /* What the machine is called: with it goes what was calibrated on it. */
@@ -43,8 +43,8 @@ struct os_names {
 
 /* The loaded object that holds an address. */
 struct os_module {
-    uintptr_t base;          /* load bias: address - base is the same in every run */
-    const char *path;        /* "" for the main program; valid until it is unloaded */
+    uintptr_t base;   /* load bias: address - base is the same in every run */
+    const char *path; /* "" for the main program; valid until it is unloaded */
     unsigned char build_id[20];
     unsigned build_id_bytes; /* 0: it has none */
 };
@@ -57,16 +57,18 @@ struct os_usage {
 
 struct os {
     /* Address space. Lengths and addresses are multiples of the page size. */
-    void *(*reserve)(size_t bytes);                    /* inaccessible, costs nothing */
-    int (*commit)(void *p, size_t bytes);              /* makes reserved memory usable */
-    void (*release)(void *p, size_t bytes);            /* unmaps what reserve or map gave */
-    void *(*map)(size_t bytes);                        /* usable zeroed memory, for metadata */
-    int (*renew)(void *p, size_t bytes);               /* a fresh zeroed mapping in place of what is there */
-    int (*move)(void *from, void *to, size_t bytes);   /* moves pages; `from` stays mapped, and reads as zeros */
+    void *(*reserve)(size_t bytes);         /* inaccessible, costs nothing */
+    int (*commit)(void *p, size_t bytes);   /* makes reserved memory usable */
+    void (*release)(void *p, size_t bytes); /* unmaps what reserve or map gave */
+    void *(*map)(size_t bytes);             /* usable zeroed memory, for metadata */
+    int (*renew)(void *p, size_t bytes);    /* a fresh zeroed mapping in place of what is there */
+    int (*move)(void *from, void *to,
+                size_t bytes); /* moves pages; `from` stays mapped, and reads as zeros */
     int (*advise)(void *p, size_t bytes, enum os_advice advice);
     /* One call for all (process_madvise on oneself). -ENOSYS where the kernel can't. */
     int (*advise_many)(const struct iovec *v, size_t n, enum os_advice advice);
-    int (*residency)(const void *p, size_t bytes, unsigned char *vec); /* mincore: bit 0 of a byte a page */
+    int (*residency)(const void *p, size_t bytes,
+                     unsigned char *vec); /* mincore: bit 0 of a byte a page */
 
     /* Clocks, ns. */
     uint64_t (*now_ns)(void);        /* CLOCK_MONOTONIC */
@@ -74,14 +76,15 @@ struct os {
     uint64_t (*wall_s)(void);        /* seconds since the epoch, for the file's date */
 
     /* Environment, machine, modules. */
-    const char *(*getenv)(const char *name);  /* NULL under AT_SECURE */
+    const char *(*getenv)(const char *name); /* NULL under AT_SECURE */
     void (*machine)(struct os_machine *out);
     void (*names)(struct os_names *out);
     bool (*module_of)(uintptr_t pc, struct os_module *out);
     bool (*symbol_of)(uintptr_t pc, char *buf, size_t cap); /* "name+0x1f"; false: unknown */
     int (*pid)(void);
     void (*usage)(struct os_usage *out);
-    long (*mappings_in)(uintptr_t low, uintptr_t high); /* lines of /proc/self/maps that overlap the range */
+    long (*mappings_in)(uintptr_t low,
+                        uintptr_t high); /* lines of /proc/self/maps that overlap the range */
 
     /* Files: as the system calls of these names, but -errno. `read` and `write` are whole: they repeat
      * after EINTR and short counts; `read` returns fewer than `bytes` only at the end of the file. */
@@ -89,15 +92,16 @@ struct os {
     int (*close)(int fd);
     long (*read)(int fd, void *buf, size_t bytes);
     long (*write)(int fd, const void *buf, size_t bytes);
-    long (*file_bytes)(int fd);                     /* -EISDIR, -EINVAL for what is not a regular file */
+    long (*file_bytes)(int fd); /* -EISDIR, -EINVAL for what is not a regular file */
     int (*fsync)(int fd);
     int (*flock)(int fd, int operation);
     int (*rename)(const char *from, const char *to);
     int (*unlink)(const char *path);
     long (*readlink)(const char *path, char *buf, size_t cap); /* NUL-ended; -EINVAL: not a link */
-    int (*file_mode)(int fd);                        /* permission bits */
+    int (*file_mode)(int fd);                                  /* permission bits */
     int (*fchmod)(int fd, unsigned mode);
-    int (*absolute)(const char *path, char *buf, size_t cap); /* with the working directory in front */
+    int (*absolute)(const char *path, char *buf,
+                    size_t cap); /* with the working directory in front */
 };
 
 /* The one in use: os_linux, or a test's fake. */

@@ -18,15 +18,16 @@ const struct os *os = &os_linux;
 enum {
     ADVICE_POPULATE_WRITE = 23,
     REMAP_DONTUNMAP = 4,
-    PIDFD_OF_SELF = -10000,  /* Linux 6.14 */
+    PIDFD_OF_SELF = -10000, /* Linux 6.14 */
     CALL_PIDFD_OPEN = 434,
     CALL_PROCESS_MADVISE = 440,
-    VECTOR_MAX = 1024,       /* UIO_MAXIOV */
+    VECTOR_MAX = 1024, /* UIO_MAXIOV */
 };
 
 static const int advice_number[OS_ADVICE_COUNT] = {
-    [OS_GIVE_BACK] = MADV_DONTNEED,  [OS_GIVE_LAZILY] = MADV_FREE, [OS_POPULATE] = ADVICE_POPULATE_WRITE,
-    [OS_USE_HUGE] = MADV_HUGEPAGE,   [OS_USE_BASE] = MADV_NOHUGEPAGE,
+    [OS_GIVE_BACK] = MADV_DONTNEED,        [OS_GIVE_LAZILY] = MADV_FREE,
+    [OS_POPULATE] = ADVICE_POPULATE_WRITE, [OS_USE_HUGE] = MADV_HUGEPAGE,
+    [OS_USE_BASE] = MADV_NOHUGEPAGE,
 };
 
 static void *map_anywhere(size_t bytes, int protection)
@@ -57,7 +58,8 @@ static void linux_release(void *p, size_t bytes)
 
 static int linux_renew(void *p, size_t bytes)
 {
-    void *got = mmap(p, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    void *got =
+        mmap(p, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
     return got == MAP_FAILED ? -errno : 0;
 }
 

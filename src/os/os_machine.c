@@ -100,9 +100,15 @@ static uint64_t cgroup_limit(void)
     return limit;
 }
 
+static uint64_t limit_of(__rlimit_resource_t resource)
+{
+    struct rlimit limit;
+    return getrlimit(resource, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY ? limit.rlim_cur
+                                                                               : UINT64_MAX;
+}
+
 void linux_machine(struct os_machine *m)
 {
-    struct rlimit address;
     struct sysinfo info;
 
     memset(m, 0, sizeof(*m));
@@ -111,9 +117,9 @@ void linux_machine(struct os_machine *m)
     m->strict_commit = number_in("/proc/sys/vm/overcommit_memory", 0) == 2;
     m->ram_bytes = sysinfo(&info) == 0 ? (uint64_t)info.totalram * info.mem_unit : 0;
     m->cgroup_limit_bytes = cgroup_limit();
-    m->address_limit_bytes = UINT64_MAX;
-    if (getrlimit(RLIMIT_AS, &address) == 0 && address.rlim_cur != RLIM_INFINITY)
-        m->address_limit_bytes = address.rlim_cur;
+    m->address_limit_bytes = limit_of(RLIMIT_AS);
+    if (limit_of(RLIMIT_DATA) < m->address_limit_bytes)
+        m->address_limit_bytes = limit_of(RLIMIT_DATA);
 }
 
 void linux_names(struct os_names *names)

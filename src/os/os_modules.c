@@ -13,7 +13,8 @@
 #include "os/os_linux.h"
 
 /* Looks through the notes of a mapped object for GNU's build-id. */
-static void read_build_id(const ElfW(Phdr) *phdr, unsigned nr, uintptr_t base, struct os_module *out)
+static void read_build_id(const ElfW(Phdr) * phdr, unsigned nr, uintptr_t base,
+                          struct os_module *out)
 {
     for (unsigned i = 0; i < nr; i++) {
         if (phdr[i].p_type != PT_NOTE)
@@ -27,8 +28,8 @@ static void read_build_id(const ElfW(Phdr) *phdr, unsigned nr, uintptr_t base, s
             const char *body = name + align_up(note->n_namesz, align);
             if (body > end || note->n_descsz > (size_t)(end - body))
                 break;
-            if (note->n_type == NT_GNU_BUILD_ID && note->n_namesz == 4 && memcmp(name, "GNU", 4) == 0 &&
-                note->n_descsz <= sizeof(out->build_id)) {
+            if (note->n_type == NT_GNU_BUILD_ID && note->n_namesz == 4 &&
+                memcmp(name, "GNU", 4) == 0 && note->n_descsz <= sizeof(out->build_id)) {
                 out->build_id_bytes = note->n_descsz;
                 memcpy(out->build_id, body, note->n_descsz);
                 return;

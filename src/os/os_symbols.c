@@ -23,16 +23,16 @@ static bool holds(const struct image *image, uint64_t offset, uint64_t size)
     return offset <= image->size && size <= image->size - offset;
 }
 
-static bool is_elf_of_ours(const struct image *image, const ElfW(Ehdr) *header)
+static bool is_elf_of_ours(const struct image *image, const ElfW(Ehdr) * header)
 {
-    return memcmp(header->e_ident, ELFMAG, SELFMAG) == 0 && header->e_shentsize == sizeof(ElfW(Shdr)) &&
-           header->e_shoff % sizeof(uint64_t) == 0 &&
+    return memcmp(header->e_ident, ELFMAG, SELFMAG) == 0 &&
+           header->e_shentsize == sizeof(ElfW(Shdr)) && header->e_shoff % sizeof(uint64_t) == 0 &&
            holds(image, header->e_shoff, (uint64_t)header->e_shnum * sizeof(ElfW(Shdr)));
 }
 
 /* The function symbol of one table that covers `address`; its name, or NULL. */
-static const char *search_table(const struct image *image, const ElfW(Shdr) *table,
-                                const ElfW(Shdr) *names, uint64_t address, uint64_t *start)
+static const char *search_table(const struct image *image, const ElfW(Shdr) * table,
+                                const ElfW(Shdr) * names, uint64_t address, uint64_t *start)
 {
     if (!holds(image, table->sh_offset, table->sh_size) || names->sh_size == 0 ||
         !holds(image, names->sh_offset, names->sh_size) || table->sh_offset % sizeof(uint64_t) != 0)

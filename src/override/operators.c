@@ -38,8 +38,10 @@
     X(_ZdaPvSt11align_val_t, (void *p, size_t align), (p, align))                                  \
     X(_ZdlPvmSt11align_val_t, (void *p, size_t size, size_t align), (p, size, align))              \
     X(_ZdaPvmSt11align_val_t, (void *p, size_t size, size_t align), (p, size, align))              \
-    X(_ZdlPvSt11align_val_tRKSt9nothrow_t, (void *p, size_t align, const void *tag), (p, align, tag)) \
-    X(_ZdaPvSt11align_val_tRKSt9nothrow_t, (void *p, size_t align, const void *tag), (p, align, tag))
+    X(_ZdlPvSt11align_val_tRKSt9nothrow_t, (void *p, size_t align, const void *tag),               \
+      (p, align, tag))                                                                             \
+    X(_ZdaPvSt11align_val_tRKSt9nothrow_t, (void *p, size_t align, const void *tag),               \
+      (p, align, tag))
 
 #define X(name, parameters, arguments, align) void *name parameters;
 NEW_TABLE(X)
@@ -92,7 +94,7 @@ NEW_TABLE(X)
         if (HAK_LIKELY(!are_replaced()))                                                           \
             hak_free_block(p);                                                                     \
         else                                                                                       \
-            ((void (*)parameters)behind_us(#name))arguments;                                       \
+            ((void(*) parameters)behind_us(#name)) arguments;                                      \
     }
 DELETE_TABLE(X)
 #undef X

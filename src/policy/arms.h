@@ -42,7 +42,7 @@ enum arm_id {
 #define X(B, b, P, p, F, f, R, r) ARM_##B##_##P##_##F##_##R,
     ARM_TABLE(X)
 #undef X
-    ARM_COUNT,
+        ARM_COUNT,
     ARM_NONE = 0xff, /* no arm: not decided, not parsed */
 };
 
@@ -62,12 +62,12 @@ typedef uint32_t arm_set;
 
 /* What a machine and a size can do, and so which arms are the same there. */
 struct arm_abilities {
-    int huge_pages;   /* huge pages can be had for this size */
-    int heap;         /* the heap can hold this size */
-    int heap_pages;   /* the heap honours pages, fill and retain (else its 12 arms are one) */
-    int mmap;         /* the kill switch is not set */
-    int lazy;         /* the kernel knows MADV_FREE */
-    int prefault;     /* the kernel knows MADV_POPULATE_WRITE */
+    int huge_pages; /* huge pages can be had for this size */
+    int heap;       /* the heap can hold this size */
+    int heap_pages; /* the heap honours pages, fill and retain (else its 12 arms are one) */
+    int mmap;       /* the kill switch is not set */
+    int lazy;       /* the kernel knows MADV_FREE */
+    int prefault;   /* the kernel knows MADV_POPULATE_WRITE */
 };
 
 /*

@@ -14,8 +14,8 @@
 
 enum {
     ROUNDS = 12,
-    GROUPS = 2,                 /* timed apart: one slow fault spoils one of them */
-    ROUNDS_MIN = 3,             /* the first may have to get its memory from the host */
+    GROUPS = 2,     /* timed apart: one slow fault spoils one of them */
+    ROUNDS_MIN = 3, /* the first may have to get its memory from the host */
     BASE_GROUP_BYTES = 512 << 10,
     HUGE_BYTES_MAX = 4 << 20,
     CALLS = 16,

@@ -53,7 +53,8 @@ bool cells_start(const struct cell_context *in_force)
 static void start_band(struct policy_cell *cell, const struct policy_band *known)
 {
     unsigned index = cell->band - BAND_FIRST;
-    uint64_t seed = cell->site->id ^ (uint64_t)cell->band << 56 ^ context.seed * UINT64_C(0x9E3779B97F4A7C15);
+    uint64_t seed =
+        cell->site->id ^ (uint64_t)cell->band << 56 ^ context.seed * UINT64_C(0x9E3779B97F4A7C15);
     struct policy_band *band = &cell->now;
 
     if (known != NULL) {
@@ -71,7 +72,8 @@ static void start_band(struct policy_cell *cell, const struct policy_band *known
         memset(&cell->saved.elo, 0, sizeof(cell->saved.elo));
 }
 
-struct policy_cell *cell_find_or_add(struct site *site, unsigned band, const struct policy_band *known)
+struct policy_cell *cell_find_or_add(struct site *site, unsigned band,
+                                     const struct policy_band *known)
 {
     _Atomic(struct policy_cell *) *place = &site->cell[band - BAND_FIRST];
     struct policy_cell *cell = atomic_load_explicit(place, memory_order_acquire);
@@ -133,7 +135,8 @@ enum arm_id cell_choose(struct policy_cell *cell, bool *counts)
     lock_acquire(lock_of(cell));
     enum arm_id arm = next_arm(cell);
     *counts = !is_warming_heap(cell, arm);
-    uint32_t live = *counts ? atomic_fetch_add_explicit(&cell->live, 1, memory_order_relaxed) + 1 : 0;
+    uint32_t live =
+        *counts ? atomic_fetch_add_explicit(&cell->live, 1, memory_order_relaxed) + 1 : 0;
     if (live > cell->peak) {
         cell->now.seen.cold += live - cell->peak;
         cell->peak = live;

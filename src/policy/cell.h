@@ -19,7 +19,7 @@
 /* What a cell has to know of the policy in force. */
 struct cell_context {
     void (*prices)(struct prices *out); /* what faults cost now */
-    const arm_set *playable;       /* by band - BAND_FIRST: arms that stand for themselves here */
+    const arm_set *playable; /* by band - BAND_FIRST: arms that stand for themselves here */
     const uint8_t (*played_as)[ARM_COUNT];
     const _Atomic uint8_t *default_arm;
     uint64_t seed;
@@ -29,7 +29,8 @@ struct cell_context {
 bool cells_start(const struct cell_context *context);
 
 /* The cell of a site's band, made when missing, from `known` if that is not NULL; NULL: no room. */
-struct policy_cell *cell_find_or_add(struct site *site, unsigned band, const struct policy_band *known);
+struct policy_cell *cell_find_or_add(struct site *site, unsigned band,
+                                     const struct policy_band *known);
 
 /* Forgets what this process learned of the cell in favour of `known` (NULL: nothing). */
 void cell_reset(struct policy_cell *cell, const struct policy_band *known);

@@ -3,9 +3,9 @@
 #include "base/attr.h"
 
 enum {
-    GOAL_SHIFT = 4,              /* the goals speed and memory move the price of memory by 2^4 */
-    PRICE_GIB_S_US = 133000,     /* holding 1 GiB for 1 s: 133 ms of CPU, as public clouds price them */
-    PREDICTED_BATCH = 16,        /* spans that share one flush, for predictions */
+    GOAL_SHIFT = 4,          /* the goals speed and memory move the price of memory by 2^4 */
+    PRICE_GIB_S_US = 133000, /* holding 1 GiB for 1 s: 133 ms of CPU, as public clouds price them */
+    PREDICTED_BATCH = 16,    /* spans that share one flush, for predictions */
     PREDICTED_WAIT_NS = 5000000, /* half the batch's usual deadline */
 };
 
@@ -47,7 +47,8 @@ uint64_t cost_of_filling_ns(const struct prices *p, enum arm_id arm, const struc
     return e->huge_full * p->of.huge_fault + loose_base_pages(p, e) * p->of.base_fault;
 }
 
-uint64_t cost_of_episode_ns(const struct prices *p, enum arm_id arm, const struct episode *e, uint32_t cold_q10)
+uint64_t cost_of_episode_ns(const struct prices *p, enum arm_id arm, const struct episode *e,
+                            uint32_t cold_q10)
 {
     uint64_t resident = (uint64_t)e->base_pages * p->page_bytes;
     uint64_t filling = cost_of_filling_ns(p, arm, e);
@@ -68,10 +69,12 @@ uint64_t cost_break_even_ns(const struct prices *p, enum arm_pages pages)
                                          : p->of.base_fault + p->of.base_drop;
     /* Holding is linear in time: scale from what a second costs. */
     uint64_t second = cost_of_holding_ns(p, bytes << 10, 1000000000);
-    return second == 0 ? UINT64_MAX : saturate((unsigned __int128)again * 1000000000 * 1024 / second);
+    return second == 0 ? UINT64_MAX
+                       : saturate((unsigned __int128)again * 1000000000 * 1024 / second);
 }
 
-bool cost_copying_pays(const struct prices *p, enum arm_pages pages, size_t copied_bytes, size_t filled_bytes)
+bool cost_copying_pays(const struct prices *p, enum arm_pages pages, size_t copied_bytes,
+                       size_t filled_bytes)
 {
     uint64_t page = pages == PAGES_HUGE ? p->huge_bytes : p->page_bytes;
     uint64_t fault = pages == PAGES_HUGE ? p->of.huge_fault : p->of.base_fault;
@@ -91,7 +94,8 @@ static struct episode on_pages(const struct prices *p, const struct episode *e, 
     return other;
 }
 
-static uint64_t giving_back_ns(const struct prices *p, enum arm_pages pages, const struct episode *e, bool lazily)
+static uint64_t giving_back_ns(const struct prices *p, enum arm_pages pages,
+                               const struct episode *e, bool lazily)
 {
     const struct calibration *of = &p->of;
     uint64_t base = lazily ? of->base_lazy : of->base_drop;
@@ -116,14 +120,15 @@ static struct episode under_arm(const struct prices *p, enum arm_id played, cons
     other.given_back = !kept || !returns || e->idle_ns > break_even;
     other.reused = !other.given_back;
     other.idle_ns = !kept ? PREDICTED_WAIT_NS : e->idle_ns < break_even ? e->idle_ns : break_even;
-    other.give_back_ns = other.given_back ? giving_back_ns(p, (enum arm_pages)is->pages, e, false) : 0;
+    other.give_back_ns =
+        other.given_back ? giving_back_ns(p, (enum arm_pages)is->pages, e, false) : 0;
     if (is->backing == BACKING_MMAP && is->retain == RETAIN_LAZY)
         other.give_back_ns += giving_back_ns(p, (enum arm_pages)is->pages, e, true);
     return other;
 }
 
-void cost_predict(const struct prices *p, enum arm_id played, const struct episode *e, uint32_t cold_q10,
-                  int32_t log2_cost_q10[ARM_COUNT])
+void cost_predict(const struct prices *p, enum arm_id played, const struct episode *e,
+                  uint32_t cold_q10, int32_t log2_cost_q10[ARM_COUNT])
 {
     for (int i = 0; i < ARM_COUNT; i++) {
         struct episode other = under_arm(p, played, e, (enum arm_id)i);

@@ -19,9 +19,9 @@
 #include "policy/policy.h"
 
 struct prices {
-    struct calibration of;    /* ns per page or call, all > 0 */
+    struct calibration of; /* ns per page or call, all > 0 */
     size_t page_bytes;
-    size_t huge_bytes;        /* of a huge page; page_bytes where there are none */
+    size_t huge_bytes; /* of a huge page; page_bytes where there are none */
     enum policy_goal goal;
 };
 
@@ -32,17 +32,19 @@ uint64_t cost_of_holding_ns(const struct prices *p, uint64_t bytes, uint64_t ns)
 uint64_t cost_of_filling_ns(const struct prices *p, enum arm_id arm, const struct episode *e);
 
 /* The whole; `cold_q10`: the share (of 1024) of such blocks that start on memory never used before. */
-uint64_t cost_of_episode_ns(const struct prices *p, enum arm_id arm, const struct episode *e, uint32_t cold_q10);
+uint64_t cost_of_episode_ns(const struct prices *p, enum arm_id arm, const struct episode *e,
+                            uint32_t cold_q10);
 
 /* The idle time at which holding a page has cost what it costs to give it back and fault it in again. */
 uint64_t cost_break_even_ns(const struct prices *p, enum arm_pages pages);
 
 /* Whether copying so much to where everything is resident costs less than faulting so much in. */
-bool cost_copying_pays(const struct prices *p, enum arm_pages pages, size_t copied_bytes, size_t filled_bytes);
+bool cost_copying_pays(const struct prices *p, enum arm_pages pages, size_t copied_bytes,
+                       size_t filled_bytes);
 
 /* What each arm would have cost in place of `played`, from that one episode: log2 ns, Q10. */
-void cost_predict(const struct prices *p, enum arm_id played, const struct episode *e, uint32_t cold_q10,
-                  int32_t log2_cost_q10[ARM_COUNT]);
+void cost_predict(const struct prices *p, enum arm_id played, const struct episode *e,
+                  uint32_t cold_q10, int32_t log2_cost_q10[ARM_COUNT]);
 
 /* Measures the prices on this machine, in under 20 ms. 0, or -errno and the prices are not changed. */
 int calibrate(struct calibration *out, const struct os_machine *machine);

@@ -12,19 +12,21 @@
 #include "policy/doc.h"
 #include "stats/stats.h"
 
-enum { HUGE_BYTES_MAX = 32 << 20 }; /* 64 KiB base pages have 512 MiB huge ones: too coarse for a block */
+enum {
+    HUGE_BYTES_MAX = 32 << 20
+}; /* 64 KiB base pages have 512 MiB huge ones: too coarse for a block */
 
 /*
  * The policy in force. Constant after the start but for what is atomic, which policy_load() changes, and the
  * prices, which follow what the process's own faults cost and have a lock of their own.
  */
 static struct {
-    _Atomic bool looks_up;         /* blocks are told apart by site */
+    _Atomic bool looks_up; /* blocks are told apart by site */
     bool learns;
     _Atomic(struct policy_doc *) doc; /* what was loaded; NULL: nothing */
     struct prices prices;
     struct policy_machine machine;
-    uint64_t break_even_ns[2];     /* by enum arm_pages */
+    uint64_t break_even_ns[2]; /* by enum arm_pages */
     arm_set playable[BAND_COUNT];
     uint8_t played_as[BAND_COUNT][ARM_COUNT];
     _Atomic uint8_t default_arm[BAND_COUNT];
@@ -42,11 +44,13 @@ static bool advice_works(void *page, size_t bytes, enum os_advice advice)
     return os->advise(page, bytes, advice) == 0;
 }
 
-static void find_abilities(const struct os_machine *machine, bool have_arena, struct arm_abilities *can)
+static void find_abilities(const struct os_machine *machine, bool have_arena,
+                           struct arm_abilities *can)
 {
     size_t bytes = machine->page_bytes;
     void *page = os->map(bytes);
-    *can = (struct arm_abilities){.heap = 1, .heap_pages = 0, .huge_pages = machine->huge_bytes != 0};
+    *can =
+        (struct arm_abilities){.heap = 1, .heap_pages = 0, .huge_pages = machine->huge_bytes != 0};
     can->mmap = have_arena && HAK_LARGE_MMAP && config.large_mmap == 1;
     stat_add(STAT_os_mmap, 1);
     if (page == NULL)
@@ -79,7 +83,8 @@ static void find_arms(const struct os_machine *machine, bool have_arena)
         return;
     policy.forced = arm_by_name(config.arm);
     if (policy.forced == ARM_NONE)
-        os_say("HAKMEM_ARM=\"%.60s\": expected an arm's name such as mmap/huge/touch/keep; ignored", config.arm);
+        os_say("HAKMEM_ARM=\"%.60s\": expected an arm's name such as mmap/huge/touch/keep; ignored",
+               config.arm);
 }
 
 /* ---- sites ---- */
@@ -120,11 +125,13 @@ static const struct policy_band *known_band(const struct site *site, unsigned ba
 static struct decision learn(struct site *site, size_t bytes)
 {
     unsigned band = band_of(bytes);
-    struct policy_cell *cell = atomic_load_explicit(&site->cell[band - BAND_FIRST], memory_order_acquire);
+    struct policy_cell *cell =
+        atomic_load_explicit(&site->cell[band - BAND_FIRST], memory_order_acquire);
     if (HAK_UNLIKELY(cell == NULL))
         cell = cell_find_or_add(site, band, known_band(site, band));
     if (cell == NULL)
-        return (struct decision){NULL, site->id, (enum arm_id)policy.default_arm[band - BAND_FIRST]};
+        return (struct decision){NULL, site->id,
+                                 (enum arm_id)policy.default_arm[band - BAND_FIRST]};
     bool counts;
     enum arm_id arm = cell_choose(cell, &counts);
     return (struct decision){counts ? cell : NULL, site->id, arm};
@@ -144,20 +151,27 @@ static HAK_NOINLINE struct decision choose_rarely(uint64_t key, size_t bytes)
         return by_default;
     if (policy.learns)
         return learn(site, bytes);
-    return (struct decision){NULL, site->id, (enum arm_id)atomic_load_explicit(&site->arm[index],
-                                                                               memory_order_relaxed)};
+    return (struct decision){
+        NULL, site->id, (enum arm_id)atomic_load_explicit(&site->arm[index], memory_order_relaxed)};
 }
 
 struct decision policy_choose(uint64_t key, size_t bytes)
 {
-    if (HAK_LIKELY(atomic_load_explicit(&policy.looks_up, memory_order_relaxed) && !policy.learns)) {
+    if (HAK_LIKELY(atomic_load_explicit(&policy.looks_up, memory_order_relaxed) &&
+                   !policy.learns)) {
         struct site *site = site_find(key);
         if (HAK_LIKELY(site != NULL))
-            return (struct decision){NULL, site->id,
-                                     (enum arm_id)atomic_load_explicit(
-                                         &site->arm[band_of(bytes) - BAND_FIRST], memory_order_relaxed)};
+            return (struct decision){
+                NULL, site->id,
+                (enum arm_id)atomic_load_explicit(&site->arm[band_of(bytes) - BAND_FIRST],
+                                                  memory_order_relaxed)};
     }
     return choose_rarely(key, bytes);
+}
+
+bool policy_has_spans(void)
+{
+    return policy.played_as[0][ARM_MMAP_BASE_TOUCH_DROP] != ARM_NONE;
 }
 
 bool policy_learns(void)
@@ -234,7 +248,8 @@ static bool is_calibrated(const struct policy_doc *doc)
 
 static bool is_this_machine(const struct policy_machine *m)
 {
-    return strcmp(m->cpu, policy.machine.cpu) == 0 && strcmp(m->kernel, policy.machine.kernel) == 0 &&
+    return strcmp(m->cpu, policy.machine.cpu) == 0 &&
+           strcmp(m->kernel, policy.machine.kernel) == 0 &&
            strcmp(m->thp, policy.machine.thp) == 0 && m->page_bytes == policy.machine.page_bytes;
 }
 
@@ -282,8 +297,8 @@ static struct policy_doc *read_policy(const char *path, bool missing_ok)
 
 static void start_learning(void)
 {
-    struct cell_context context = {read_prices, policy.playable, policy.played_as, policy.default_arm,
-                                   config.seed};
+    struct cell_context context = {read_prices, policy.playable, policy.played_as,
+                                   policy.default_arm, config.seed};
     policy.learns = cells_start(&context);
 }
 
@@ -309,7 +324,8 @@ void policy_start(const struct os_machine *machine, bool have_arena)
     take_defaults();
     set_prices(machine);
     set_break_even();
-    policy.looks_up = policy.forced == ARM_NONE && (policy.doc != NULL || policy.learns) && site_table_start();
+    policy.looks_up =
+        policy.forced == ARM_NONE && (policy.doc != NULL || policy.learns) && site_table_start();
     policy.learns = policy.learns && policy.looks_up;
     if (policy.learns)
         start_learning();
@@ -332,7 +348,8 @@ int policy_load(const char *path)
     struct policy_doc *doc = read_policy(path, false);
     if (doc == NULL)
         return -errno;
-    if (policy.forced != ARM_NONE || (!policy.looks_up && site_slots == NULL && !site_table_start())) {
+    if (policy.forced != ARM_NONE ||
+        (!policy.looks_up && site_slots == NULL && !site_table_start())) {
         policy_doc_free(doc);
         return policy.forced != ARM_NONE ? -EPERM : -ENOMEM;
     }

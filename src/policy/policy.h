@@ -29,16 +29,16 @@ struct decision {
 /* The facts of one block's life, measured by alloc. */
 struct episode {
     size_t bytes;
-    uint64_t malloc_ns;     /* in malloc, without the time for populating */
-    uint64_t free_ns;       /* in free */
-    uint64_t live_ns;       /* from malloc to free */
-    uint64_t idle_ns;       /* retained, from free to reuse or give-back */
-    uint64_t give_back_ns;  /* its share of the flush that gave it back */
-    uint32_t base_pages;    /* resident when freed, counted in base pages */
-    uint32_t huge_full;     /* huge-page stretches resident as a whole */
-    uint32_t huge_touched;  /* huge-page stretches with anything resident */
-    bool given_back;        /* the pages went back to the system */
-    bool reused;            /* the next block got them */
+    uint64_t malloc_ns;    /* in malloc, without the time for populating */
+    uint64_t free_ns;      /* in free */
+    uint64_t live_ns;      /* from malloc to free */
+    uint64_t idle_ns;      /* retained, from free to reuse or give-back */
+    uint64_t give_back_ns; /* its share of the flush that gave it back */
+    uint32_t base_pages;   /* resident when freed, counted in base pages */
+    uint32_t huge_full;    /* huge-page stretches resident as a whole */
+    uint32_t huge_touched; /* huge-page stretches with anything resident */
+    bool given_back;       /* the pages went back to the system */
+    bool reused;           /* the next block got them */
     bool grown, remote;
 };
 
@@ -53,6 +53,9 @@ void policy_freed(struct policy_cell *cell);
 
 /* A block's life is settled: prices the facts and reports them under the arm that was played. */
 void policy_reward(struct policy_cell *cell, enum arm_id arm, const struct episode *episode);
+
+/* Whether a block may have a span of its own: there is an arena, and the kill switch is not set. */
+bool policy_has_spans(void);
 
 /* Whether blocks are to be measured. */
 bool policy_learns(void);

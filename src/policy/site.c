@@ -11,7 +11,7 @@
 
 struct site_slot *site_slots;
 
-static struct site *sites;            /* SITE_MAX of them, used from the start on */
+static struct site *sites; /* SITE_MAX of them, used from the start on */
 static _Atomic unsigned nr_sites;
 static struct lock lock = LOCK_INIT(LOCK_RANK_SITES);
 

@@ -30,9 +30,10 @@ struct policy_cell;
 
 struct site {
     uint64_t key;
-    uint64_t id;                                  /* 0: in no module */
-    _Atomic uint8_t arm[BAND_COUNT];              /* enum arm_id that is played when frozen */
-    _Atomic(struct policy_cell *) cell[BAND_COUNT]; /* learning only; NULL until a block of the band comes */
+    uint64_t id;                     /* 0: in no module */
+    _Atomic uint8_t arm[BAND_COUNT]; /* enum arm_id that is played when frozen */
+    _Atomic(struct policy_cell *)
+        cell[BAND_COUNT]; /* learning only; NULL until a block of the band comes */
     uint64_t offset;
     char module[64];
     char build_id[41];

@@ -43,13 +43,14 @@ int stats_by_name(const char *name)
 
 /* snprintf at the end of a text that may be full already; the length the whole would have. */
 #define APPEND(...)                                                                                \
-    used += (size_t)snprintf(used < cap ? buf + used : NULL, used < cap ? cap - used : 0, __VA_ARGS__)
+    used +=                                                                                        \
+        (size_t)snprintf(used < cap ? buf + used : NULL, used < cap ? cap - used : 0, __VA_ARGS__)
 
 size_t stats_print(char *buf, size_t cap)
 {
     size_t used = 0;
-    APPEND("{\"hakmem_stats\": %d, \"version\": \"%s\", \"pid\": %d", STATS_FORMAT_VERSION, HAK_VERSION,
-           os->pid());
+    APPEND("{\"hakmem_stats\": %d, \"version\": \"%s\", \"pid\": %d", STATS_FORMAT_VERSION,
+           HAK_VERSION, os->pid());
     for (int i = 0; i < STAT_COUNT; i++)
         APPEND(",\n \"%s\": %" PRIu64, names[i], stat_get((enum stat_id)i));
     APPEND("}\n");

@@ -15,7 +15,7 @@ enum stat_id {
 #define X(name, unit, kind, help) STAT_##name,
     HAK_STATS_TABLE(X)
 #undef X
-    STAT_COUNT,
+        STAT_COUNT,
 };
 
 extern _Atomic uint64_t stat_values[STAT_COUNT];

@@ -125,7 +125,7 @@ static bool learn(struct policy_doc *doc, const struct kind *k, unsigned episode
 static void describe_machine(struct policy_doc *doc)
 {
     static const struct calibration prices = {1560, 43000, 800, 40000, 98,
-                                               2000, 98,    900, 400,   6400};
+                                              2000, 98,    900, 400,   6400};
 
     snprintf(doc->machine.cpu, sizeof(doc->machine.cpu), "Imaginary 3000");
     snprintf(doc->machine.kernel, sizeof(doc->machine.kernel), "6.1.0");

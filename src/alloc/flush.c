@@ -1,0 +1,107 @@
+#include "alloc/flush.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+
+#include "alloc/episode.h"
+#include "base/attr.h"
+#include "policy/policy.h"
+#include "stats/stats.h"
+
+static _Atomic bool vector_refused; /* this kernel has no process_madvise for us */
+
+static int advise_each(const struct iovec *v, size_t n, enum os_advice advice)
+{
+    int status = 0;
+    for (size_t i = 0; i < n; i++) {
+        stat_add(STAT_os_madvise, 1);
+        stat_add(STAT_tlb_calls, 1);
+        int one = os->advise(v[i].iov_base, v[i].iov_len, advice);
+        if (one != 0)
+            status = one;
+    }
+    return status;
+}
+
+/* One call for all of them where the kernel can, else one for every run of neighbours. */
+static int advise_all(struct iovec *v, size_t n, enum os_advice advice)
+{
+    n = batch_coalesce(v, n);
+    if (n > 1 && !atomic_load_explicit(&vector_refused, memory_order_relaxed)) {
+        stat_add(STAT_os_process_madvise, 1);
+        stat_add(STAT_tlb_calls, 1);
+        int status = os->advise_many(v, n, advice);
+        if (status != -ENOSYS)
+            return status;
+        atomic_store_explicit(&vector_refused, true, memory_order_relaxed);
+    }
+    return advise_each(v, n, advice);
+}
+
+/* A span that came by mremap gets a fresh mapping, which the kernel joins with its neighbours'. */
+static void renew(struct span *s)
+{
+    enum os_advice pages = s->zone == ZONE_HUGE ? OS_USE_HUGE : OS_USE_BASE;
+    stat_add(STAT_os_mmap, 1);
+    stat_add(STAT_os_madvise, 1);
+    stat_add(STAT_tlb_calls, 1);
+    if (os->renew(span_address(s), span_bytes(s)) != 0) {
+        s->dirty = true;
+        return;
+    }
+    os->advise(span_address(s), span_bytes(s), pages);
+    s->dirty = false;
+}
+
+void flush_collect(struct flush *f, struct list *due)
+{
+    struct list *l;
+    f->nr_spans = f->nr_drop = f->nr_lazy = 0;
+    f->bytes = 0;
+    while (f->nr_spans < FLUSH_MAX && (l = list_pop_front(due)) != NULL) {
+        struct span *s = CONTAINER_OF(CONTAINER_OF(l, struct batch_entry, link), struct span, batch);
+        struct iovec piece = {span_address(s), span_bytes(s)};
+        f->span[f->nr_spans++] = s;
+        f->bytes += piece.iov_len;
+        if (s->moved && !s->batch.lazy)
+            continue;
+        if (s->batch.lazy)
+            f->lazy[f->nr_lazy++] = piece;
+        else
+            f->drop[f->nr_drop++] = piece;
+    }
+}
+
+static void advise_flush(struct flush *f)
+{
+    f->drop_status = f->nr_drop > 0 ? advise_all(f->drop, f->nr_drop, OS_GIVE_BACK) : 0;
+    if (f->nr_lazy > 0)
+        advise_all(f->lazy, f->nr_lazy, OS_GIVE_LAZILY);
+    for (size_t i = 0; i < f->nr_spans; i++)
+        if (f->span[i]->moved && !f->span[i]->batch.lazy)
+            renew(f->span[i]);
+}
+
+/* Each span's share of what the flush took; dropped ones are settled with it. */
+static void settle_flush(struct flush *f, uint64_t took_ns)
+{
+    for (size_t i = 0; i < f->nr_spans; i++) {
+        struct span *s = f->span[i];
+        if (s->label.cell != NULL)
+            s->label.give_back_ns += (uint32_t)(took_ns * (span_bytes(s) >> GRANULE_SHIFT) /
+                                                (f->bytes >> GRANULE_SHIFT));
+        if (s->batch.lazy)
+            continue;
+        if (!s->moved)
+            s->dirty = f->drop_status != 0;
+        episode_given_back(&s->label);
+        s->label.cell = NULL;
+    }
+}
+
+void flush_advise(struct flush *f)
+{
+    uint64_t since_ns = episode_clock(policy_learns());
+    advise_flush(f);
+    settle_flush(f, episode_clock(policy_learns()) - since_ns);
+}

@@ -1,0 +1,28 @@
+/*
+ * The giving back: spans that the store has taken out of everything are advised, without any lock, in as few
+ * system calls as the kernel allows. Called by the store alone.
+ */
+#ifndef HAK_ALLOC_FLUSH_H
+#define HAK_ALLOC_FLUSH_H
+
+#include <stdint.h>
+
+#include "alloc/span.h"
+
+enum { FLUSH_MAX = 128 }; /* spans advised in one call; bounds what free() needs of the stack */
+
+struct flush {
+    size_t nr_spans, nr_drop, nr_lazy; /* moved spans that are dropped are in neither vector */
+    uint64_t bytes;
+    int drop_status;                   /* 0 or -errno: then the dropped ones are still dirty */
+    struct span *span[FLUSH_MAX];
+    struct iovec drop[FLUSH_MAX], lazy[FLUSH_MAX];
+};
+
+/* Takes up to FLUSH_MAX spans from a list linked by their `batch.link`. */
+void flush_collect(struct flush *f, struct list *due);
+
+/* Advises them, and settles the episodes of those that are dropped. */
+void flush_advise(struct flush *f);
+
+#endif
