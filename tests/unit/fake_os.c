@@ -207,7 +207,8 @@ static uint64_t fake_now_ns(void)
 {
     pthread_mutex_lock(&state.mutex);
     uint64_t now = fake.now_ns += fake.tick_ns;
-    fake.clock_reads += pthread_equal(pthread_self(), state.thread) != 0;
+    if (pthread_equal(pthread_self(), state.thread))
+        fake.clock_reads++;
     pthread_mutex_unlock(&state.mutex);
     return now;
 }
@@ -337,11 +338,14 @@ unsigned fake_advised(enum os_advice advice)
 
 bool fake_advised_at(const void *p, enum os_advice advice)
 {
+    bool found = false;
+    pthread_mutex_lock(&state.mutex);
     for (unsigned i = 0; i < state.nr_pieces; i++)
         if (state.piece[i].advice == advice &&
             (uintptr_t)p - state.piece[i].address < state.piece[i].bytes)
-            return true;
-    return false;
+            found = true;
+    pthread_mutex_unlock(&state.mutex);
+    return found;
 }
 
 const struct fake_record *fake_last(enum fake_kind kind)
