@@ -68,10 +68,14 @@ static void start(void)
     pthread_atfork(fork_prepare, fork_parent, fork_child);
 }
 
+static bool constructed; /* the constructor has run; a program may clear its environment later */
+
 /* Nobody waits: who comes while another thread starts hakmem, or from within the start, gets the heap. */
 bool start_now(void)
 {
     int not_yet = START_NOT;
+    if (!constructed && !os->has_environment())
+        return false;
     if (!atomic_compare_exchange_strong(&start_state, &not_yet, START_UNDER_WAY))
         return not_yet == START_DONE;
     int saved_errno = errno;
@@ -100,6 +104,7 @@ static void answer_handshake(void)
 
 void start_in_constructor(void)
 {
+    constructed = true;
     answer_handshake();
     if (os->getenv("HAKMEM_POLICY") != NULL || os->getenv("HAKMEM_STATS") != NULL)
         start_now();

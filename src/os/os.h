@@ -76,6 +76,7 @@ struct os {
     uint64_t (*wall_s)(void);        /* seconds since the epoch, for the file's date */
 
     /* Environment, machine, modules. */
+    bool (*has_environment)(void);           /* false: before the C library has been initialised */
     const char *(*getenv)(const char *name); /* NULL under AT_SECURE */
     void (*machine)(struct os_machine *out);
     void (*names)(struct os_names *out);

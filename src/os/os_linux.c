@@ -154,6 +154,11 @@ static uint64_t linux_wall_s(void)
     return (uint64_t)time(NULL);
 }
 
+static bool linux_has_environment(void)
+{
+    return environ != NULL;
+}
+
 static const char *linux_getenv(const char *name)
 {
     return secure_getenv(name);
@@ -177,6 +182,7 @@ const struct os os_linux = {
     .now_ns = linux_now_ns,
     .thread_cpu_ns = linux_thread_cpu_ns,
     .wall_s = linux_wall_s,
+    .has_environment = linux_has_environment,
     .getenv = linux_getenv,
     .machine = linux_machine,
     .names = linux_names,
