@@ -42,6 +42,13 @@ __attribute__((unused)) static size_t hide(size_t n)
     return hidden;
 }
 
+/* Whether an allocation failed, as the allocator has it and not as the compiler knows it must be. */
+__attribute__((unused)) static int is_null(void *p)
+{
+    void *volatile hidden = p;
+    return hidden == NULL;
+}
+
 /* Bytes that depend on the block and the place, so that a wrong block or a shifted one is seen. */
 static inline unsigned char pattern(uint64_t key, size_t i)
 {

@@ -48,30 +48,30 @@ static void impossible_sizes(void)
         size_t n = hide(impossible[i]);
         void *p = kept;
         errno = 0;
-        CHECK(malloc(n) == NULL && errno == ENOMEM);
+        CHECK(is_null(malloc(n)) && errno == ENOMEM);
         errno = 0;
-        CHECK(calloc(n, 1) == NULL && errno == ENOMEM);
+        CHECK(is_null(calloc(n, 1)) && errno == ENOMEM);
         errno = 0;
-        CHECK(realloc(NULL, n) == NULL && errno == ENOMEM);
+        CHECK(is_null(realloc(NULL, n)) && errno == ENOMEM);
         errno = 0;
-        CHECK(realloc(kept, n) == NULL && errno == ENOMEM);
+        CHECK(is_null(realloc(kept, n)) && errno == ENOMEM);
         errno = 0;
-        CHECK(memalign(64, n) == NULL && errno == ENOMEM);
+        CHECK(is_null(memalign(64, n)) && errno == ENOMEM);
         errno = 0;
-        CHECK(aligned_alloc(4096, n) == NULL && errno == ENOMEM);
+        CHECK(is_null(aligned_alloc(4096, n)) && errno == ENOMEM);
         errno = 0;
-        CHECK(valloc(n) == NULL && errno == ENOMEM);
+        CHECK(is_null(valloc(n)) && errno == ENOMEM);
         errno = 0;
-        CHECK(pvalloc(n) == NULL && errno == ENOMEM);
+        CHECK(is_null(pvalloc(n)) && errno == ENOMEM);
         errno = 77;
         CHECK(posix_memalign(&p, 64, n) == ENOMEM && p == kept && errno == 77);
     }
     errno = 0;
-    CHECK(calloc(hide(SIZE_MAX / 2), hide(3)) == NULL && errno == ENOMEM);
+    CHECK(is_null(calloc(hide(SIZE_MAX / 2), hide(3))) && errno == ENOMEM);
     errno = 0;
-    CHECK(calloc(hide((size_t)1 << 33), hide((size_t)1 << 33)) == NULL && errno == ENOMEM);
+    CHECK(is_null(calloc(hide((size_t)1 << 33), hide((size_t)1 << 33))) && errno == ENOMEM);
     errno = 0;
-    CHECK(reallocarray(kept, hide(SIZE_MAX / 2), hide(3)) == NULL && errno == ENOMEM);
+    CHECK(is_null(reallocarray(kept, hide(SIZE_MAX / 2), hide(3))) && errno == ENOMEM);
     CHECK(holds(kept, 3 * MIB, 3 * MIB, 7));
     free(kept);
     puts("impossible sizes");
@@ -107,7 +107,7 @@ static void aligned_blocks(void)
         CHECK(untouched == (void *)&untouched && errno == 55);
     }
     errno = 0;
-    CHECK(memalign(hide(SIZE_MAX / 2 + 2), 100) == NULL && errno == EINVAL);
+    CHECK(is_null(memalign(hide(SIZE_MAX / 2 + 2), 100)) && errno == EINVAL);
     puts("aligned blocks");
 }
 
