@@ -59,7 +59,8 @@ void flush_collect(struct flush *f, struct list *due)
     f->nr_spans = f->nr_drop = f->nr_lazy = 0;
     f->bytes = 0;
     while (f->nr_spans < FLUSH_MAX && (l = list_pop_front(due)) != NULL) {
-        struct span *s = CONTAINER_OF(CONTAINER_OF(l, struct batch_entry, link), struct span, batch);
+        struct span *s =
+            CONTAINER_OF(CONTAINER_OF(l, struct batch_entry, link), struct span, batch);
         struct iovec piece = {span_address(s), span_bytes(s)};
         f->span[f->nr_spans++] = s;
         f->bytes += piece.iov_len;
