@@ -11,7 +11,7 @@ page = hakmem("options", "--markdown")
 plain = hakmem("options")
 written = TOP / "docs/options.md"
 rows = re.findall(r"^\| `(\w+)` \|", page.out, re.M)
-table = re.findall(r'^ *(?:NUMBER|CHOICE|TEXT)\(\w+, "(\w+)"', (TOP / "src/config/options.h").read_text(), re.M)
+table = re.findall(r"^ *(?:NUMBER|CHOICE|TEXT)\([\s\\]*\w+, \"(\w+)\"", (TOP / "src/config/options.h").read_text(), re.M)
 
 stale = "" if written.is_file() and written.read_text() == page.out else \
     "run: build/tools/hakmem options --markdown > docs/options.md"
