@@ -12,9 +12,8 @@
 #include "stats/stats.h"
 
 enum {
-    MOVE_MIN_BYTES =
-        128 << 10,    /* from here on moving page tables is cheaper than copying (docs/design.md) */
-    SHRINK_SHARE = 4, /* a block that shrinks by less than a quarter keeps its span */
+    MOVE_MIN_BYTES = 128 << 10, /* from here on moving page tables can be cheaper than copying */
+    SHRINK_SHARE = 4,           /* a block that shrinks by less than a quarter keeps its span */
 };
 
 /* What an allocation is: the request, and what was decided for it. */
@@ -95,6 +94,8 @@ static void *serve_heap(const struct order *o)
  */
 static HAK_COLD void *serve_otherwise(struct order *o, bool heap_was_tried, int saved_errno)
 {
+    if (o->decision.cell != NULL)
+        policy_freed(o->decision.cell);
     o->decision.cell = NULL;
     void *p = heap_was_tried ? NULL : serve_heap(o);
     o->decision.arm = ARM_MMAP_BASE_TOUCH_DROP;
