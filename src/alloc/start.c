@@ -58,7 +58,8 @@ static void start(void)
     stats_start();
     os->machine(&machine);
     episode_start(&machine);
-    span_arena_start(&machine, config.mode == MODE_OFF ? 0 : config.arena_gib << 30);
+    bool spans = config.mode != MODE_OFF && config.large_mmap == 1 && HAK_LARGE_MMAP;
+    span_arena_start(&machine, spans ? config.arena_gib << 30 : 0);
     policy_start(&machine, arena.base != 0);
     store_start(&machine);
     timer_start();

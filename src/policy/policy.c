@@ -51,7 +51,7 @@ static void find_abilities(const struct os_machine *machine, bool have_arena,
     void *page = os->map(bytes);
     *can =
         (struct arm_abilities){.heap = 1, .heap_pages = 0, .huge_pages = machine->huge_bytes != 0};
-    can->mmap = have_arena && HAK_LARGE_MMAP && config.large_mmap == 1;
+    can->mmap = have_arena;
     stat_add(STAT_os_mmap, 1);
     if (page == NULL)
         return;
