@@ -70,6 +70,9 @@ static void *run(void *unused)
     uint64_t saved_ns = os->now_ns();
     bool was_idle = false;
 
+    pthread_setname_np(pthread_self(),
+                       "hakmem"); /* by itself: for another thread it is three calls */
+
     lock_acquire(&lock);
     for (;;) {
         lock_release(&lock);
@@ -102,8 +105,6 @@ static int start_thread(void)
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &former);
     int status = pthread_create(&thread, &attributes, run, NULL);
-    if (status == 0)
-        pthread_setname_np(thread, "hakmem");
     pthread_sigmask(SIG_SETMASK, &former, NULL);
     pthread_attr_destroy(&attributes);
     return status;

@@ -206,7 +206,7 @@ bool cells_have_unsaved(void)
 static void describe(struct policy_site *to, const struct site *from)
 {
     to->offset = from->offset;
-    memcpy(to->module, from->module, sizeof(to->module));
+    site_module_name(from, to->module, sizeof(to->module));
     memcpy(to->build_id, from->build_id, sizeof(to->build_id));
     if ((from->key & SITE_NAMED) == 0)
         os->symbol_of((uintptr_t)from->key, to->symbol, sizeof(to->symbol));

@@ -55,7 +55,7 @@ static void print_hex(char *to, const unsigned char *bytes, unsigned n)
     to[2 * n] = '\0';
 }
 
-/* The main program's name is not in the loader's list. */
+/* The main program's name is not in the loader's list, and asking for it is a system call. */
 static void main_program(char *buf, size_t cap)
 {
     char path[512];
@@ -77,10 +77,10 @@ static void describe_address(struct site *site)
         return;
     }
     site->offset = site->key - module.base;
-    if (module.path[0] == '\0')
-        main_program(site->module, sizeof(site->module));
-    else
+    if (module.path[0] != '\0')
         copy_text(site->module, sizeof(site->module), file_name(module.path));
+    else if (module.build_id_bytes == 0)
+        main_program(site->module, sizeof(site->module));
     print_hex(site->build_id, module.build_id, module.build_id_bytes);
 
     /* A module without a build-id is known by its name. */
@@ -88,6 +88,14 @@ static void describe_address(struct site *site)
     memcpy(hashed, module.build_id_bytes != 0 ? (const void *)module.build_id : site->module, n);
     memcpy(hashed + n, &site->offset, sizeof(site->offset));
     site->id = XXH3_64bits(hashed, n + sizeof(site->offset));
+}
+
+void site_module_name(const struct site *site, char *buf, size_t cap)
+{
+    if (site->module[0] == '\0' && site->id != 0)
+        main_program(buf, cap);
+    else
+        copy_text(buf, cap, site->module);
 }
 
 static void publish(struct site *site)

@@ -35,7 +35,7 @@ struct site {
     _Atomic(struct policy_cell *)
         cell[BAND_COUNT]; /* learning only; NULL until a block of the band comes */
     uint64_t offset;
-    char module[64];
+    char module[64]; /* "": the main program, or no module */
     char build_id[41];
 };
 
@@ -74,6 +74,9 @@ struct site *site_find_or_add(uint64_t key, void (*fill)(struct site *));
 
 /* Registers a site of the program's own naming; its key, which is its ID with SITE_NAMED. */
 uint64_t site_add_named(const char *file, unsigned line, void (*fill)(struct site *));
+
+/* For people: the file name of the site's module; "" where it is in none. */
+void site_module_name(const struct site *site, char *buf, size_t cap);
 
 /* All sites, in the order they came: 0 <= i < site_count(). */
 unsigned site_count(void);

@@ -110,7 +110,9 @@ ISOLATED(the_program_itself_goes_by_the_name_of_its_file)
     start();
     struct site *site =
         site_find_or_add((uintptr_t)&a_site_is_described_once_and_then_found_body, fill);
-    CHECK(strstr(site->module, "test_site") != NULL);
+    char name[sizeof(site->module)];
+    site_module_name(site, name, sizeof(name));
+    CHECK(strstr(name, "test_site") != NULL);
     CHECK(site->id != 0);
 }
 
