@@ -198,16 +198,17 @@ bool policy_copying_pays(enum arm_pages pages, size_t copied_bytes, size_t fille
     return cost_copying_pays(&prices, pages, copied_bytes, filled_bytes);
 }
 
-/* A fill's price follows what fills really cost, and the price of a fault keeps its ratio to it. One fill in which
- * the host had to find the memory first may take a hundred times as long: it counts as twice, no more. */
+/*
+ * A fill's price follows the median of what fills take, and the price of a fault keeps its ratio to it. Not the
+ * mean: a fill for which the host had to find the memory first takes up to a hundred times as long.
+ */
 static void follow(uint64_t *populate, uint64_t *fault, uint64_t each_ns)
 {
-    enum { RATE = 16 };
-    uint64_t was = *populate;
-    uint64_t seen = each_ns > 2 * was ? 2 * was : each_ns < was / 2 ? was / 2 : each_ns;
-    uint64_t is = (was * (RATE - 1) + seen) / RATE;
+    enum { STEP_SHARE = 32 };
+    uint64_t was = *populate, step = was / STEP_SHARE + 1;
+    uint64_t is = each_ns > was ? was + step : was > step ? was - step : was;
     uint64_t fault_is = *fault * is / was;
-    if (is == 0 || fault_is == 0)
+    if (fault_is == 0)
         return;
     *populate = is;
     *fault = fault_is;
