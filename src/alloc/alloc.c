@@ -34,15 +34,8 @@ static uint64_t fill(const struct span *s, size_t bytes)
     size_t length = align_up(bytes, huge ? arena.huge_bytes : arena.page_bytes);
     uint64_t since_ns = episode_clock(policy_learns());
     stat_add(STAT_os_madvise, 1);
-    if (length > span_bytes(s))
-        length = span_bytes(s);
-    int status = os->advise(span_address(s), length, OS_POPULATE);
-    if (!policy_learns())
-        return 0;
-    uint64_t took_ns = os->now_ns() - since_ns;
-    if (status == 0)
-        policy_note_fill(huge ? PAGES_HUGE : PAGES_BASE, length, took_ns);
-    return took_ns;
+    os->advise(span_address(s), length < span_bytes(s) ? length : span_bytes(s), OS_POPULATE);
+    return episode_clock(policy_learns()) - since_ns;
 }
 
 static void *serve_span(const struct order *o)

@@ -175,20 +175,19 @@ static void add_seen(struct policy_seen *seen, const struct episode *e, const st
 void policy_reward(struct policy_cell *cell, enum arm_id arm, const struct episode *e)
 {
     struct policy_band *band = &cell->now;
-    struct prices prices;
+    const struct prices *prices = context.prices;
 
-    context.prices(&prices);
     lock_acquire(lock_of(cell));
-    add_seen(&band->seen, e, &prices);
+    add_seen(&band->seen, e, prices);
     uint32_t cold_q10 = cold_share_q10(&band->seen);
-    uint64_t cost = cost_of_episode_ns(&prices, arm, e, cold_q10);
+    uint64_t cost = cost_of_episode_ns(prices, arm, e, cold_q10);
     bool first = band->elo.episodes == 0;
     if (band->cost_sum_ns[arm] <= UINT64_MAX - cost)
         band->cost_sum_ns[arm] += cost;
     elo_report(&band->elo, (int)arm, cost);
     if (first) {
         int32_t predicted[ARM_COUNT];
-        cost_predict(&prices, arm, e, cold_q10, predicted);
+        cost_predict(prices, arm, e, cold_q10, predicted);
         elo_set_prior(&band->elo, predicted, PRIOR_DEVIATION_Q10);
     }
     lock_release(lock_of(cell));

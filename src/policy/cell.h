@@ -18,7 +18,7 @@
 
 /* What a cell has to know of the policy in force. */
 struct cell_context {
-    void (*prices)(struct prices *out); /* what faults cost now */
+    const struct prices *prices;
     const arm_set *playable; /* by band - BAND_FIRST: arms that stand for themselves here */
     const uint8_t (*played_as)[ARM_COUNT];
     const _Atomic uint8_t *default_arm;

@@ -17,8 +17,7 @@ enum {
 }; /* 64 KiB base pages have 512 MiB huge ones: too coarse for a block */
 
 /*
- * The policy in force. Constant after the start but for what is atomic, which policy_load() changes, and the
- * prices, which follow what the process's own faults cost and have a lock of their own.
+ * The policy in force. Constant after the start but for what is atomic, which policy_load() changes.
  */
 static struct {
     _Atomic bool looks_up; /* blocks are told apart by site */
@@ -34,7 +33,6 @@ static struct {
 } policy;
 
 static struct lock save_lock = LOCK_INIT(LOCK_RANK_SAVE);
-static struct lock price_lock = LOCK_INIT(LOCK_RANK_PRICES);
 
 /* ---- what this machine can do ---- */
 
@@ -184,49 +182,9 @@ uint64_t policy_break_even_ns(enum arm_pages pages)
     return policy.break_even_ns[pages];
 }
 
-static void read_prices(struct prices *out)
-{
-    lock_acquire(&price_lock);
-    *out = policy.prices;
-    lock_release(&price_lock);
-}
-
 bool policy_copying_pays(enum arm_pages pages, size_t copied_bytes, size_t filled_bytes)
 {
-    struct prices prices;
-    read_prices(&prices);
-    return cost_copying_pays(&prices, pages, copied_bytes, filled_bytes);
-}
-
-/*
- * A fill's price follows the median of what fills take, and the price of a fault keeps its ratio to it. Not the
- * mean: a fill for which the host had to find the memory first takes up to a hundred times as long.
- */
-static void follow(uint64_t *populate, uint64_t *fault, uint64_t each_ns)
-{
-    enum { STEP_SHARE = 32 };
-    uint64_t was = *populate, step = was / STEP_SHARE + 1;
-    uint64_t is = each_ns > was ? was + step : was > step ? was - step : was;
-    uint64_t fault_is = *fault * is / was;
-    if (fault_is == 0)
-        return;
-    *populate = is;
-    *fault = fault_is;
-}
-
-void policy_note_fill(enum arm_pages kind, uint64_t bytes, uint64_t ns)
-{
-    struct prices *p = &policy.prices;
-    size_t page = kind == PAGES_HUGE ? p->huge_bytes : p->page_bytes;
-    if (bytes < page)
-        return;
-    uint64_t each_ns = ns / (bytes / page);
-    lock_acquire(&price_lock);
-    if (kind == PAGES_HUGE)
-        follow(&p->of.huge_populate, &p->of.huge_fault, each_ns);
-    else
-        follow(&p->of.base_populate, &p->of.base_fault, each_ns);
-    lock_release(&price_lock);
+    return cost_copying_pays(&policy.prices, pages, copied_bytes, filled_bytes);
 }
 
 /* ---- start ---- */
@@ -298,7 +256,7 @@ static struct policy_doc *read_policy(const char *path, bool missing_ok)
 
 static void start_learning(void)
 {
-    struct cell_context context = {read_prices, policy.playable, policy.played_as,
+    struct cell_context context = {&policy.prices, policy.playable, policy.played_as,
                                    policy.default_arm, config.seed};
     policy.learns = cells_start(&context);
 }
@@ -375,10 +333,8 @@ bool policy_has_unsaved(void)
 static int save_into(const char *path, struct policy_doc *delta, struct policy_error *error)
 {
     delta->machine = policy.machine;
-    struct prices prices;
-    read_prices(&prices);
-    delta->calibration = prices.of;
-    delta->goal = prices.goal;
+    delta->calibration = policy.prices.of;
+    delta->goal = policy.prices.goal;
     int status = cells_collect(delta);
     if (status == 0)
         status = policy_file_merge(path, delta, error);
@@ -422,12 +378,10 @@ void policy_fork_prepare(void)
 {
     site_fork_prepare();
     cells_fork_prepare();
-    lock_acquire(&price_lock);
 }
 
 void policy_fork_parent(void)
 {
-    lock_release(&price_lock);
     cells_fork_done();
     site_fork_done();
 }

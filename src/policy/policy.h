@@ -66,9 +66,6 @@ uint64_t policy_break_even_ns(enum arm_pages pages);
 /* Whether a block of `copied` bytes is better copied to a warm span than moved, and `filled` faulted in. */
 bool policy_copying_pays(enum arm_pages pages, size_t copied_bytes, size_t filled_bytes);
 
-/* Populating `bytes` of cold memory took `ns`: what the process's own faults cost today. */
-void policy_note_fill(enum arm_pages kind, uint64_t bytes, uint64_t ns);
-
 /* Whether there is something learned that no file holds yet. */
 bool policy_has_unsaved(void);
 
