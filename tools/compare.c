@@ -3,7 +3,7 @@
  *
  * Machines drift by tens of per cent within minutes. So the variants are interleaved and rotated
  * (A B C, B C A, C A B), memory is warmed before every run, ratios are formed against the system's
- * malloc within the same minutes, and a ratio whose spreads overlap is called a draw. Which allocator
+ * malloc within the same minutes, and a ratio of medians whose 95 % intervals overlap is called a draw. Which allocator
  * was in the process is looked up in the process: a variant that was not is an error and no row.
  */
 #include "commands.h"

@@ -23,12 +23,30 @@ static const char *const measure_names[COMPARE_MEASURE_COUNT] = {
 
 struct spread {
     double median, least, most;
+    double low, high; /* the median's interval: where it lies with 95 % confidence */
 };
 
 static int by_value(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
+}
+
+/*
+ * How many of n sorted values lie outside the median's interval at either end: the median is as likely above as
+ * below any value, so the binomial distribution says it, whatever the values' own one is. Below nine values: none.
+ */
+static size_t outside_median(size_t n)
+{
+    double at_most = 0, probability = pow(0.5, (double)n);
+    size_t k = 0;
+
+    for (;; k++) {
+        at_most += probability;
+        if (2 * at_most > 0.05)
+            return k == 0 ? 0 : k - 1;
+        probability *= (double)(n - k) / (double)(k + 1);
+    }
 }
 
 /* Over the variant's runs in which it is known; NANs when in none. */
@@ -41,14 +59,19 @@ static struct spread spread_of(const struct compare_variant *v, enum compare_mea
         if (!isnan(v->samples[i].value[measure]))
             values[n++] = v->samples[i].value[measure];
     if (n == 0)
-        return (struct spread){NAN, NAN, NAN};
+        return (struct spread){NAN, NAN, NAN, NAN, NAN};
     qsort(values, n, sizeof(values[0]), by_value);
-    return (struct spread){(values[(n - 1) / 2] + values[n / 2]) / 2, values[0], values[n - 1]};
+    size_t outside = outside_median(n);
+    return (struct spread){.median = (values[(n - 1) / 2] + values[n / 2]) / 2,
+                           .least = values[0],
+                           .most = values[n - 1],
+                           .low = values[outside],
+                           .high = values[n - 1 - outside]};
 }
 
 static bool is_draw(const struct spread *a, const struct spread *b)
 {
-    return a->least <= b->most && b->least <= a->most;
+    return a->low <= b->high && b->low <= a->high;
 }
 
 static bool is_shown(const struct compare_variant *v)
@@ -222,7 +245,7 @@ void compare_report_text(const struct compare *c)
         printf("%.2f GiB of memory warmed before each\n", c->warm_gib);
     else
         printf("memory not warmed\n");
-    printf("medians, ratios to system malloc; draw: the spreads overlap%s\n\n",
+    printf("medians, ratios to system malloc; draw: their 95 %% intervals overlap%s\n\n",
            c->runs == 1 ? " (of one run there is none)" : "");
     print_times(c);
     putchar('\n');

@@ -190,7 +190,7 @@ tap.case("medians and ranges are those of the runs, statistics those of the libr
 tap.case("no policy, no verdict", verdict(None, "", policy_given=False))
 tap.case("over 500 faults of vm: roll back", verdict("roll back", "page faults a run, of at most 500"))
 tap.case("faster and few faults: keep", verdict("keep", "x of system malloc's", HAK_TEST_GOOD="1"))
-tap.case("a draw is where the spreads overlap", draws())
+tap.case("a draw is where the intervals overlap", draws())
 tap.case("a library that leaves malloc alone is found out", wrong_library(bench, "json", "--quick", with_library=impostor))
 tap.case("a peer that leaves malloc alone is found out",
          wrong_library("--peer", f"other={impostor}", bench, "json", "--quick"))
