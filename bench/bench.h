@@ -97,6 +97,12 @@ void scenario_burst(struct bench_run *run);
 void scenario_grow(struct bench_run *run);
 void scenario_maps(struct bench_run *run);
 void scenario_sleepy(struct bench_run *run);
+void scenario_stack(struct bench_run *run);
+void scenario_slots(struct bench_run *run);
+void scenario_trees(struct bench_run *run);
+void scenario_strings(struct bench_run *run);
+void scenario_handover(struct bench_run *run);
+void scenario_slots2(struct bench_run *run);
 
 /* measure.c */
 uint64_t measure_now_ns(void);

@@ -1,7 +1,7 @@
 /*
  * hakmem-bench SCENARIO [--runs N] [--seed S] [--quick] [--json]
  *
- * Read bench.h first; then simple.c, sites.c and kernels.c for the work, measure.c for the figures.
+ * Read bench.h first; then simple.c, sites.c, kernels.c and small.c for the work, measure.c for the figures.
  */
 #include "bench.h"
 
@@ -21,6 +21,13 @@ static const struct bench_scenario scenarios[] = {
     {"grow", scenario_grow, 512, 500, "realloc in steps of 1 MiB to 512 MiB"},
     {"maps", scenario_maps, 100000, 500, "100,000 large blocks of random sizes, 300 of them live"},
     {"sleepy", scenario_sleepy, 16, 0, "frees 64 MiB and then only sleeps"},
+    {"stack", scenario_stack, 20000, 0, "16 to 256 bytes, freed in the reverse order"},
+    {"slots", scenario_slots, 20000, 0, "8 bytes to 32 KiB in random slots"},
+    {"trees", scenario_trees, 10000, 0, "binary trees of 16-byte nodes"},
+    {"strings", scenario_strings, 500, 0, "strings that grow by realloc, a few bytes at a time"},
+    {"handover", scenario_handover, 5000, 0,
+     "up to 512 bytes allocated by one thread, freed by another"},
+    {"slots2", scenario_slots2, 20000, 0, "random slots in two threads"},
 };
 enum { SCENARIOS = sizeof(scenarios) / sizeof(scenarios[0]) };
 

@@ -49,7 +49,7 @@ HAK_API uint64_t hak_site(const char *file, unsigned line);
     })
 
 /* Loads a policy file in place of the one in use. 0, or -errno (-EBADMSG: not a valid policy; one line on
- * stderr says where) and the policy in use stays. */
+ * stderr says where; -EPERM: HAKMEM_ARM plays one arm everywhere) and the policy in use stays. */
 HAK_API int hak_policy_load(const char *path);
 
 /* Merges what this process learned into the file (created when missing). NULL: the file it was started with.

@@ -176,7 +176,7 @@ static void insert_free(struct span *s)
     struct zone *zone = &arena.zone[s->zone];
     unsigned class = granule_class(s->granules);
     list_push_front(&zone->free_list[class], &s->link);
-    zone->used[class / 64] |= (uint64_t)1 << class % 64;
+    class_set_add(&zone->used, class);
     atomic_store_explicit(&s->state, SPAN_FREE, memory_order_release);
 }
 
@@ -186,18 +186,7 @@ static void remove_free(struct span *s)
     unsigned class = granule_class(s->granules);
     list_remove(&s->link);
     if (list_empty(&zone->free_list[class]))
-        zone->used[class / 64] &= ~((uint64_t)1 << class % 64);
-}
-
-static unsigned next_used(const struct zone *zone, unsigned class)
-{
-    while (class < GRANULE_CLASSES) {
-        uint64_t word = zone->used[class / 64] >> class % 64;
-        if (word != 0)
-            return class + (unsigned)__builtin_ctzll(word);
-        class = (class / 64 + 1) * 64;
-    }
-    return GRANULE_CLASSES;
+        class_set_remove(&zone->used, class);
 }
 
 /*
@@ -221,8 +210,8 @@ static struct span *best_fit(const struct span_request *request, uint32_t *first
 {
     struct zone *zone = &arena.zone[request->zone];
     uint64_t wanted = (uint64_t)request->granules + request->room_granules;
-    for (unsigned class = next_used(zone, granule_class(wanted)); class < GRANULE_CLASSES;
-         class = next_used(zone, class + 1)) {
+    for (unsigned class = class_set_next(&zone->used, granule_class(wanted));
+         class < GRANULE_CLASSES; class = class_set_next(&zone->used, class + 1)) {
         struct span *best = NULL;
         struct list *head = &zone->free_list[class];
         int looked_at = 0;

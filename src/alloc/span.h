@@ -57,9 +57,9 @@ struct span {
 
 struct zone {
     struct region memory;
-    struct region map; /* uint32_t a granule: number of the span, 0 none */
-    uint32_t frontier; /* granules ever used; those behind it were never touched */
-    uint64_t used[2];  /* bit c: free list c is not empty */
+    struct region map;     /* uint32_t a granule: number of the span, 0 none */
+    uint32_t frontier;     /* granules ever used; those behind it were never touched */
+    struct class_set used; /* of the free lists */
     struct list free_list[GRANULE_CLASSES];
 };
 

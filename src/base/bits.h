@@ -58,4 +58,31 @@ static inline unsigned granule_class(uint64_t granules)
     return class < GRANULE_CLASSES ? class : GRANULE_CLASSES - 1;
 }
 
+/* A set of size classes: those whose lists are not empty. */
+struct class_set {
+    uint64_t word[(GRANULE_CLASSES + 63) / 64];
+};
+
+static inline void class_set_add(struct class_set *set, unsigned class)
+{
+    set->word[class / 64] |= (uint64_t)1 << class % 64;
+}
+
+static inline void class_set_remove(struct class_set *set, unsigned class)
+{
+    set->word[class / 64] &= ~((uint64_t)1 << class % 64);
+}
+
+/* The first member at or after `class`; GRANULE_CLASSES: there is none. */
+static inline unsigned class_set_next(const struct class_set *set, unsigned class)
+{
+    while (class < GRANULE_CLASSES) {
+        uint64_t word = set->word[class / 64] >> class % 64;
+        if (word != 0)
+            return class + (unsigned)__builtin_ctzll(word);
+        class = (class / 64 + 1) * 64;
+    }
+    return GRANULE_CLASSES;
+}
+
 #endif

@@ -48,7 +48,7 @@ bool bigcache_remove(struct bigcache *c, struct cache_entry *e)
     list_remove(&e->lru);
     list_remove(&e->bucket);
     if (list_empty(&c->bucket[e->zone][class]))
-        c->used[e->zone][class / 64] &= ~((uint64_t)1 << class % 64);
+        class_set_remove(&c->used[e->zone], class);
     c->bytes -= e->bytes;
     c->zone_bytes[e->zone] -= e->bytes;
     return true;
@@ -88,7 +88,7 @@ void bigcache_put(struct bigcache *c, struct cache_entry *e, uint64_t now_ns, st
     e->order = c->puts++;
     list_push_back(&c->lru[e->zone], &e->lru);
     list_push_front(&c->bucket[e->zone][class], &e->bucket);
-    c->used[e->zone][class / 64] |= (uint64_t)1 << class % 64;
+    class_set_add(&c->used[e->zone], class);
     c->bytes += e->bytes;
     c->zone_bytes[e->zone] += e->bytes;
 }
@@ -128,26 +128,14 @@ static struct cache_entry *search_idle(struct list *head, size_t bytes, size_t a
     return NULL;
 }
 
-/* The next non-empty bucket at or after `class`; GRANULE_CLASSES: none. */
-static unsigned next_used(const struct bigcache *c, unsigned zone, unsigned class)
-{
-    while (class < GRANULE_CLASSES) {
-        uint64_t word = c->used[zone][class / 64] >> class % 64;
-        if (word != 0)
-            return class + (unsigned)__builtin_ctzll(word);
-        class = (class / 64 + 1) * 64;
-    }
-    return GRANULE_CLASSES;
-}
-
 struct cache_entry *bigcache_take(struct bigcache *c, unsigned zone, size_t bytes, size_t align,
                                   uint64_t site)
 {
     unsigned own = size_class(bytes);
     struct cache_entry *e = NULL;
 
-    for (unsigned class = next_used(c, zone, own); e == NULL && class < GRANULE_CLASSES;
-         class = next_used(c, zone, class + 1)) {
+    for (unsigned class = class_set_next(&c->used[zone], own); e == NULL && class < GRANULE_CLASSES;
+         class = class_set_next(&c->used[zone], class + 1)) {
         struct list *head = &c->bucket[zone][class];
         e = class < own + CLASSES_NEAR ? search_bucket(head, bytes, align, site)
                                        : search_idle(head, bytes, align);

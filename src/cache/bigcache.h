@@ -42,7 +42,7 @@ struct bigcache {
     size_t zone_bytes[BIGCACHE_ZONES];
     uint64_t puts;
     struct list lru[BIGCACHE_ZONES];
-    uint64_t used[BIGCACHE_ZONES][2]; /* bit c: bucket c is not empty */
+    struct class_set used[BIGCACHE_ZONES]; /* of the buckets */
     struct list bucket[BIGCACHE_ZONES][GRANULE_CLASSES];
 };
 

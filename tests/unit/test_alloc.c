@@ -137,10 +137,8 @@ ISOLATED(where_populating_is_refused_prefault_arms_touch)
     CHECK(fake_advised(OS_POPULATE) == 0);
 }
 
-ISOLATED(machines_with_larger_pages_are_served)
+static void serve_with_pages_of(size_t page)
 {
-    static const size_t pages[] = {16 * KIB, 64 * KIB};
-    size_t page = pages[getpid() % 2];
     fake_start();
     fake_set("HAKMEM_BATCH", "0");
     fake.machine.page_bytes = page;
@@ -154,6 +152,16 @@ ISOLATED(machines_with_larger_pages_are_served)
         CHECK(p[0] == 1 && p[bytes - 1] == 1);
         hak_free_block(p);
     }
+}
+
+ISOLATED(machines_with_pages_of_16_kib_are_served)
+{
+    serve_with_pages_of(16 * KIB);
+}
+
+ISOLATED(machines_with_pages_of_64_kib_are_served)
+{
+    serve_with_pages_of(64 * KIB);
 }
 
 ISOLATED(without_an_arena_the_heap_serves)
@@ -308,7 +316,8 @@ int main(void)
         cmocka_unit_test(without_huge_pages_huge_arms_are_base_arms),
         cmocka_unit_test(where_free_is_refused_lazy_arms_drop),
         cmocka_unit_test(where_populating_is_refused_prefault_arms_touch),
-        cmocka_unit_test(machines_with_larger_pages_are_served),
+        cmocka_unit_test(machines_with_pages_of_16_kib_are_served),
+        cmocka_unit_test(machines_with_pages_of_64_kib_are_served),
         cmocka_unit_test(without_an_arena_the_heap_serves),
         cmocka_unit_test(a_limit_on_address_space_leaves_a_smaller_arena),
         cmocka_unit_test(what_cannot_be_had_is_null_and_enomem),

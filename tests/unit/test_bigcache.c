@@ -183,7 +183,9 @@ static void clearing_returns_every_entry(void **state)
     assert_int_equal(n, 6);
     assert_int_equal(cache.bytes, 0);
     assert_null(bigcache_take(&cache, 0, GRANULE_BYTES, 1, 0));
-    assert_int_equal(cache.used[0][0] | cache.used[0][1] | cache.used[1][0] | cache.used[1][1], 0);
+    assert_int_equal(cache.used[0].word[0] | cache.used[0].word[1] | cache.used[1].word[0] |
+                         cache.used[1].word[1],
+                     0);
 }
 
 /* ---- against a naive model: an array that is searched from end to end ---- */
