@@ -71,9 +71,8 @@ static void replace_slots(struct bench_run *run, char **slots)
     for (size_t i = 0; i < SLOTS_OPERATIONS; i++) {
         uint64_t random = bench_random(run);
         char **slot = &slots[random % SLOTS];
-        size_t octave = (size_t)1
-                        << (SLOTS_LOG2_LEAST +
-                            (random >> 20) % (SLOTS_LOG2_MOST - SLOTS_LOG2_LEAST));
+        size_t octave =
+            (size_t)1 << (SLOTS_LOG2_LEAST + (random >> 20) % (SLOTS_LOG2_MOST - SLOTS_LOG2_LEAST));
         size_t bytes = octave + (random >> 40) % octave;
         free(*slot);
         *slot = filled(malloc(bytes), bytes);
