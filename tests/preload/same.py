@@ -27,9 +27,9 @@ REGRETS = ("hakmem: no helper thread", "hakmem: no memory for a copy", "no memor
 NO_POLICY = "cannot be opened: No such file"
 
 
-def without_regrets(err, policy):
+def without_regrets(err, had_policy):
     """Under a limit the library may do without what it only wanted, a helper thread or a save, and says so once."""
-    regrets = REGRETS if policy.exists() else (*REGRETS, NO_POLICY)
+    regrets = REGRETS if had_policy else (*REGRETS, NO_POLICY)
     return "".join(line for line in err.splitlines(True) if not any(regret in line for regret in regrets))
 
 
@@ -60,9 +60,10 @@ def main():
     with tempfile.TemporaryDirectory() as directory:
         policy = pathlib.Path(directory, "policy.json")
         for name, env in variants(which, policy):
+            had_policy = policy.exists()  # under a limit the session before may not have saved one
             ended = run(command, library, env=env, limit=limit)
             if limited:
-                ended.err = without_regrets(ended.err, policy)
+                ended.err = without_regrets(ended.err, had_policy)
             complaints = ended.differs(plain)
             # A limit that the program sets for itself may leave no memory to save with.
             if name.startswith("learning") and command[1:2] not in (["as"], ["data"]):
