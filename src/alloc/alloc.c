@@ -120,6 +120,14 @@ static HAK_COLD void *serve_small(size_t size, size_t align, bool zeroed)
     return is_started() ? serve_otherwise(&o, true, errno) : NULL;
 }
 
+void *hak_malloc_slowly(size_t size, uint64_t site)
+{
+    if (size >= FLOOR_BYTES)
+        return serve(&(struct order){.bytes = size, .align = 1, .site = site});
+    void *p = heap_malloc_slowly(size);
+    return HAK_LIKELY(p != NULL) ? p : serve_small(size, 1, false);
+}
+
 void *hak_alloc_at_site(size_t size, size_t align, uint64_t site)
 {
     if (HAK_UNLIKELY(size >= FLOOR_BYTES))
@@ -141,6 +149,12 @@ void *hak_calloc_at_site(size_t count, size_t size, uint64_t site)
 
 /* ---- taking back ---- */
 
+/* In a slab, or foreign. */
+static bool is_the_heaps(const void *p)
+{
+    return heap_has(p) || !arena_has(p);
+}
+
 static void settle_freed_heap(struct label *label, const void *p)
 {
     struct label after = *label;
@@ -157,7 +171,7 @@ static void free_heap_block(void *p)
 {
     struct label label;
     size_t bytes;
-    if (HAK_LIKELY(!is_measuring()) || p == NULL || (bytes = heap_usable_size(p)) < FLOOR_BYTES ||
+    if (HAK_LIKELY(!is_measuring()) || (bytes = heap_usable_size(p)) < FLOOR_BYTES ||
         !heap_unlabel(p, &label)) {
         heap_free(p);
         return;
@@ -170,12 +184,8 @@ static void free_heap_block(void *p)
     errno = saved_errno;
 }
 
-void hak_free_block(void *p)
+static void free_span(void *p)
 {
-    if (HAK_LIKELY(!arena_has(p))) {
-        free_heap_block(p);
-        return;
-    }
     struct span *s = store_retire(p);
     if (HAK_UNLIKELY(s == NULL))
         os_fatal("free() of what is not the start of a live block:", p);
@@ -188,9 +198,25 @@ void hak_free_block(void *p)
     errno = saved_errno;
 }
 
+/* What is no small block of this thread's. */
+void hak_free_slowly(void *p)
+{
+    if (p == NULL)
+        return;
+    if (is_the_heaps(p))
+        free_heap_block(p);
+    else
+        free_span(p);
+}
+
+void hak_free_block(void *p)
+{
+    hak_free_here(p);
+}
+
 size_t hak_block_bytes(const void *p)
 {
-    if (!arena_has(p))
+    if (is_the_heaps(p))
         return heap_usable_size(p);
     struct span *s = span_of(p);
     if (s == NULL)
@@ -328,7 +354,9 @@ static void *realloc_span(void *p, size_t size, uint64_t site)
 static void *realloc_heap(void *p, size_t size, uint64_t site)
 {
     size_t old_bytes = heap_usable_size(p);
-    if (old_bytes < FLOOR_BYTES && size >= FLOOR_BYTES && is_started())
+    bool leaves = old_bytes < FLOOR_BYTES ? size >= FLOOR_BYTES
+                                          : size > CLASS_MAX_BYTES && heap_has(p);
+    if (leaves && is_started())
         return copy_over(p, old_bytes, size, site);
 
     struct label label;
@@ -348,7 +376,7 @@ void *hak_realloc_at_site(void *p, size_t size, uint64_t site)
 {
     if (p == NULL)
         return hak_alloc_at_site(size, 1, site);
-    if (!arena_has(p))
+    if (is_the_heaps(p))
         return realloc_heap(p, size, site);
     if (size == 0) {
         hak_free_block(p);

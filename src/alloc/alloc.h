@@ -24,6 +24,22 @@ void *hak_realloc_at_site(void *p, size_t size, uint64_t site);
 void hak_free_block(void *p);
 size_t hak_block_bytes(const void *p); /* usable; 0 for NULL */
 
+void *hak_malloc_slowly(size_t size, uint64_t site);
+void hak_free_slowly(void *p);
+
+/* malloc and free as their callers have them: what nearly every call does is in line. */
+static inline void *hak_malloc_at_site(size_t size, uint64_t site)
+{
+    void *p;
+    return HAK_LIKELY(size < FLOOR_BYTES && heap_pop(size, &p)) ? p : hak_malloc_slowly(size, site);
+}
+
+static inline void hak_free_here(void *p)
+{
+    if (HAK_UNLIKELY(!heap_free_own(p)))
+        hak_free_slowly(p);
+}
+
 /* alloc/start.c */
 enum start_state { START_NOT, START_UNDER_WAY, START_DONE };
 extern _Atomic int start_state;

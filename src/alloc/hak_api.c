@@ -91,7 +91,10 @@ int hak_stat(const char *name, uint64_t *value)
 
 size_t hak_trim(void)
 {
-    return is_started() ? store_trim() : 0;
+    if (!is_started())
+        return 0;
+    heap_trim();
+    return store_trim();
 }
 
 const char *hak_version(void)

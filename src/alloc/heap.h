@@ -1,9 +1,15 @@
 /*
- * The seam to the heap: blocks carved from memory that other blocks share. Everything under the floor, and
- * the `heap` backing of the arms.
+ * The heap: blocks carved from slabs that other blocks share. Everything under the floor, and the `heap` backing of
+ * the arms.
  *
- * Contracts are those of the C library's functions, errno included. A foreign pointer (from the C library
- * before hakmem was there, say) is the heap's to free.
+ * Each thread has a heap. malloc takes the first block of the class's fast list; free by the owner's thread pushes
+ * the block on its slab's list and counts down; whatever else there is to do happens once for many blocks, in heap.c.
+ * A block that another thread frees goes home in a parcel with others of its slab (remote.c); a thread that ends
+ * leaves its heap to the next one (heaps.c).
+ *
+ * Contracts are those of the C library's functions, errno included, but that NULL leaves it alone. Sizes above
+ * CLASS_MAX_BYTES, everything before hakmem is started, and everything where there is no arena or no more of it, is
+ * the C library's, and so is a pointer that is not in the arena.
  */
 #ifndef HAK_ALLOC_HEAP_H
 #define HAK_ALLOC_HEAP_H
@@ -12,14 +18,123 @@
 #include <stddef.h>
 
 #include "alloc/label.h"
+#include "alloc/slab.h"
+#include "base/attr.h"
+
+enum { PARCELS = 64, SPARE_SLABS = 4 };
+
+/* Blocks of one slab of another heap's, freed here, on their way home. */
+struct parcel {
+    struct slab *slab; /* NULL: empty */
+    uint32_t count;
+    void *head, *tail; /* freed last and first; the tail's link is not set yet */
+};
+
+enum heap_state {
+    HEAP_OWNED,  /* by a thread; in a child after fork perhaps by one that is not there */
+    HEAP_ORPHAN, /* in the list of orphans */
+    HEAP_TENDED, /* an orphan that some thread is looking after */
+};
+
+struct heap {
+    void *fast[CLASS_COUNT]; /* first block of each fast list; &heap_no_block: it is empty */
+    struct slab *active[CLASS_COUNT];    /* whose blocks are in the fast list; NULL: nobody's */
+    struct list available[CLASS_COUNT];  /* slabs */
+    struct slab *spare[SPARE_SLABS];     /* of SLAB_SHIFT_MIN */
+    unsigned nr_spare;
+    size_t parcel_bytes; /* in all parcels */
+    struct parcel parcel[PARCELS];
+    struct list link; /* among the orphans */
+    _Atomic int state __attribute__((aligned(64))); /* from here on other threads write */
+    _Atomic uintptr_t inbox; /* the message that came last; 0: none */
+};
+
+/* The heap of a thread that has none: its fast lists are empty. */
+extern struct heap heap_none;
+extern uint64_t heap_no_block[2];
+
+extern _Thread_local struct heap *heap_self __attribute__((tls_model("initial-exec")));
+
+/* ---- the fast paths ---- */
+
+void *heap_malloc_slowly(size_t size);
+void heap_woke(struct heap *h, struct slab *s);
+/* These end the program; that the compiler does not know it keeps a stack frame out of free(). */
+HAK_COLD void heap_free_misplaced(const void *p);
+HAK_COLD void heap_free_twice(const void *p);
+
+/* A block of `size` bytes, which are less than the floor; false: heap_malloc_slowly() may have one. */
+static inline bool heap_pop(size_t size, void **block)
+{
+    struct heap *h = heap_self;
+    unsigned class = class_by_steps[(size + CLASS_STEP_BYTES - 1) >> CLASS_STEP_SHIFT];
+    void *p = h->fast[class], *next = link_get(p);
+    if (HAK_UNLIKELY(!link_leads_on(p, next)))
+        return false;
+    h->fast[class] = next;
+    *block = p;
+    return true;
+}
+
+static inline void heap_take_back(struct heap *h, struct slab *s, void *p)
+{
+    link_set(p, s->free);
+    s->free = p;
+    if (HAK_UNLIKELY(--s->wake == 0))
+        heap_woke(h, s);
+}
+
+/* Frees a block of this thread's heap, below the floor; false: it is not one. */
+static inline bool heap_free_own(void *p)
+{
+    size_t offset = (uintptr_t)p - slabs_base();
+    if (HAK_UNLIKELY(offset >= atomic_load_explicit(&slabs.bytes, memory_order_acquire)))
+        return false;
+    struct heap *h = heap_self;
+    uint64_t mine = slab_map_word(offset) ^ (uintptr_t)h;
+    if (HAK_UNLIKELY(mine >> MAP_PLAIN_BITS != 0))
+        return false;
+    size_t inside = map_inside(mine, offset);
+    struct slab *s = slab_at(offset, inside);
+    if (HAK_UNLIKELY(!is_block_start(map_class(mine), inside)))
+        heap_free_misplaced(p);
+    else if (HAK_UNLIKELY(s->free == p))
+        heap_free_twice(p);
+    else
+        heap_take_back(h, s, p);
+    return true;
+}
+
+/* ---- the whole ---- */
 
 void *heap_malloc(size_t size);
 void *heap_calloc(size_t count, size_t size);
 void *heap_memalign(size_t align, size_t size); /* align: a power of two */
 void *heap_realloc(void *p, size_t size);
-void heap_free(void *p);
+void heap_free(void *p); /* a block of the heap's, or a foreign one, or NULL */
 size_t heap_usable_size(const void *p); /* 0 for NULL */
-int heap_trim(size_t pad);
+
+/* Whether `p` is in a slab. Else it is a span's, or foreign. */
+static inline bool heap_has(const void *p)
+{
+    size_t offset = (uintptr_t)p - slabs_base();
+    return offset < atomic_load_explicit(&slabs.bytes, memory_order_acquire) &&
+           slab_map_word(offset) != 0;
+}
+
+/* Whether `p` is in the arena: a slab's, or a span's. */
+static inline bool heap_knows(const void *p)
+{
+    return (uintptr_t)p - slabs_base() < atomic_load_explicit(&slabs.bytes, memory_order_acquire);
+}
+
+/* Gives what the heap has to spare to the store, after taking in what others freed of it. */
+void heap_clear(struct heap *h);
+
+/* The same for this thread's and all orphans. */
+void heap_trim(void);
+
+/* ---- labels ---- */
 
 /*
  * Labels of heap blocks, in a table of a fixed size, for learning processes only. A block that finds no room
@@ -33,7 +148,7 @@ bool heap_unlabel(const void *p, struct label *label); /* false: it has none */
 void heap_label_wait(const struct label *label);
 bool heap_label_next(const struct policy_cell *cell, struct label *label);
 
-void heap_fork_prepare(void);
-void heap_fork_done(void);
+void heap_labels_fork_prepare(void);
+void heap_labels_fork_done(void);
 
 #endif

@@ -109,12 +109,12 @@ bool heap_label_next(const struct policy_cell *cell, struct label *label)
     return extract((uintptr_t)cell | 1, label);
 }
 
-void heap_fork_prepare(void)
+void heap_labels_fork_prepare(void)
 {
     lock_acquire(&lock);
 }
 
-void heap_fork_done(void)
+void heap_labels_fork_done(void)
 {
     lock_release(&lock);
 }

@@ -4,9 +4,10 @@
  */
 #include <dlfcn.h>
 #include <malloc.h>
+#include <stdint.h>
 #include <stdlib.h>
 
-#include "alloc/heap.h"
+#include "alloc/heap_libc.h"
 #include "base/attr.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__GLIBC__)
@@ -29,27 +30,27 @@ extern void *__libc_realloc(void *p, size_t size);
 extern void __libc_free(void *p);
 #endif
 
-void *heap_malloc(size_t size)
+void *libc_malloc(size_t size)
 {
     return LIBC(malloc)(size);
 }
 
-void *heap_calloc(size_t count, size_t size)
+void *libc_calloc(size_t count, size_t size)
 {
     return LIBC(calloc)(count, size);
 }
 
-void *heap_memalign(size_t align, size_t size)
+void *libc_memalign(size_t align, size_t size)
 {
     return LIBC(memalign)(align, size);
 }
 
-void *heap_realloc(void *p, size_t size)
+void *libc_realloc(void *p, size_t size)
 {
     return LIBC(realloc)(p, size);
 }
 
-void heap_free(void *p)
+void libc_free(void *p)
 {
     LIBC(free)(p);
 }
@@ -77,7 +78,7 @@ static void *in_libc(const char *name)
 typedef size_t (*usable_size_function)(void *);
 typedef int (*trim_function)(size_t);
 
-size_t heap_usable_size(const void *p)
+size_t libc_usable_size(const void *p)
 {
 #ifdef HEAP_PLAIN
     return malloc_usable_size((void *)(uintptr_t)p);
@@ -87,7 +88,7 @@ size_t heap_usable_size(const void *p)
 #endif
 }
 
-int heap_trim(size_t pad)
+int libc_trim(size_t pad)
 {
 #ifdef HEAP_PLAIN
     return 0;

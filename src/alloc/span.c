@@ -13,6 +13,7 @@ enum {
     ARENA_MIN_BYTES = 64 << 20, /* a smaller one is not worth its page tables */
     BEST_FIT_SCAN = 32,         /* free spans of one class that are looked at */
     SPARE_SPANS = 4,            /* descriptions that one operation may need */
+    SLAB_MAX_BYTES = 8 << 20, /* slabs lie at multiples of their size */
     LIMIT_SHARE = 4,            /* of RLIMIT_AS, a quarter is for the arena */
 };
 
@@ -110,7 +111,8 @@ static bool start_arena(size_t zone_bytes, size_t align)
 
 void span_arena_start(const struct os_machine *machine, uint64_t wanted_bytes)
 {
-    size_t align = machine->huge_bytes != 0 ? machine->huge_bytes : (size_t)2 << 20;
+    size_t align =
+        machine->huge_bytes > SLAB_MAX_BYTES ? machine->huge_bytes : (size_t)SLAB_MAX_BYTES;
     uint64_t limit = machine->address_limit_bytes;
 
     arena.page_bytes = machine->page_bytes;

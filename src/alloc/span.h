@@ -36,6 +36,7 @@ enum span_state {
     SPAN_RETIRED, /* freed; on its way to one of the next two, or back to free */
     SPAN_CACHED,  /* in BigCache, and perhaps queued for MADV_FREE too */
     SPAN_QUEUED,  /* in the batch, to be dropped */
+    SPAN_SLAB,    /* cut into blocks by the heap */
 };
 
 struct span {

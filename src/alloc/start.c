@@ -10,6 +10,7 @@
 
 #include "alloc/alloc.h"
 #include "alloc/episode.h"
+#include "alloc/heaps.h"
 #include "alloc/store.h"
 #include "alloc/timer.h"
 #include "config/config.h"
@@ -26,14 +27,16 @@ static void fork_prepare(void)
     policy_fork_prepare_save();
     timer_fork_prepare();
     policy_fork_prepare();
-    heap_fork_prepare();
+    heap_labels_fork_prepare();
+    heaps_fork_prepare();
     store_fork_prepare();
 }
 
 static void fork_parent(void)
 {
     store_fork_done();
-    heap_fork_done();
+    heaps_fork_done();
+    heap_labels_fork_done();
     policy_fork_parent();
     timer_fork_parent();
     policy_fork_done_save();
@@ -42,7 +45,8 @@ static void fork_parent(void)
 static void fork_child(void)
 {
     store_fork_done();
-    heap_fork_done();
+    heaps_fork_done();
+    heap_labels_fork_done();
     policy_fork_child();
     timer_fork_child();
     policy_fork_done_save();
@@ -59,13 +63,15 @@ static void start(void)
     os->machine(&machine);
     episode_start(&machine);
     bool spans = config.mode != MODE_OFF && config.large_mmap == 1 && HAK_LARGE_MMAP;
-    span_arena_start(&machine, spans ? config.arena_gib << 30 : 0);
-    policy_start(&machine, arena.base != 0);
+    span_arena_start(&machine, config.arena_gib << 30);
+    policy_start(&machine, spans && arena.base != 0);
     store_start(&machine);
     timer_start();
     if (policy_learns())
         heap_labels_start();
     atomic_store_explicit(&start_measures, policy_learns(), memory_order_release);
+    heaps_start();
+    slab_start(os->random()); /* from here on the heap is ours */
     pthread_atfork(fork_prepare, fork_parent, fork_child);
 }
 

@@ -29,8 +29,10 @@ static struct {
     struct bigcache cache;
     struct batch batch;
     size_t live_bytes;
+    size_t slab_bytes;
     size_t batch_min_bytes;
     _Atomic bool queue; /* the batch is not empty */
+    _Atomic size_t retained_bytes; /* in BigCache */
 } store = {.lock = LOCK_INIT(LOCK_RANK_STORE)};
 
 void store_start(const struct os_machine *machine)
@@ -131,6 +133,7 @@ static void keep(struct span *s, struct list *due)
 static void unlock(void)
 {
     atomic_store_explicit(&store.queue, store.batch.count != 0, memory_order_relaxed);
+    atomic_store_explicit(&store.retained_bytes, store.cache.bytes, memory_order_relaxed);
     lock_release(&store.lock);
 }
 
@@ -244,6 +247,35 @@ struct span *store_get(enum zone_id zone, size_t bytes, size_t align, uint64_t s
     return s;
 }
 
+static struct span *get_slab(enum zone_id zone, size_t bytes)
+{
+    struct span_request request = span_request_for(zone, bytes, bytes);
+    struct label former = {0};
+    struct list due;
+    list_init(&due);
+
+    lock_acquire(&store.lock);
+    struct span *s = get_cached(&request, 0, &due);
+    if (s == NULL)
+        s = get_cold(&request);
+    if (s != NULL) {
+        store.slab_bytes += span_bytes(s);
+        former = s->label;
+        s->label.cell = NULL;
+        set_state(s, SPAN_SLAB);
+    }
+    unlock();
+    flush(&due);
+    episode_reused(&former);
+    return s;
+}
+
+struct span *store_get_slab(size_t bytes)
+{
+    struct span *s = get_slab(ZONE_BASE, bytes);
+    return s != NULL ? s : get_slab(ZONE_HUGE, bytes);
+}
+
 /* ---- putting ---- */
 
 struct span *store_retire(const void *p)
@@ -276,6 +308,24 @@ void store_put(struct span *s, enum arm_retain retain, uint64_t site)
     episode_free_done(&s->label); /* under the lock: then the span may be anybody's */
     unlock();
     flush(&due);
+}
+
+void store_put_slab(struct span *s)
+{
+    struct list due;
+    list_init(&due);
+
+    lock_acquire(&store.lock);
+    store.slab_bytes -= span_bytes(s);
+    s->cache.site = 0;
+    keep(s, &due);
+    unlock();
+    flush(&due);
+}
+
+size_t store_retained_bytes(void)
+{
+    return atomic_load_explicit(&store.retained_bytes, memory_order_relaxed);
 }
 
 void store_put_back(struct span *s)

@@ -28,6 +28,13 @@ enum store_get_how {
 struct span *store_get(enum zone_id zone, size_t bytes, size_t align, uint64_t site,
                        enum store_get_how how, struct label *former);
 
+/* A span for a slab of `bytes`, at a multiple of them, and back. NULL: no memory. */
+struct span *store_get_slab(size_t bytes);
+void store_put_slab(struct span *s);
+
+/* What BigCache holds now. */
+size_t store_retained_bytes(void);
+
 /* Marks the LIVE span at `p` as retired, so that nobody else can free it; NULL: there is none. */
 struct span *store_retire(const void *p);
 

@@ -14,6 +14,7 @@ enum lock_rank {
     LOCK_RANK_SITES,  /* creation of sites and bands */
     LOCK_RANK_LEARN,  /* one stripe of the bands' learner states; never two at once but in fork */
     LOCK_RANK_LABELS, /* the labels of heap blocks */
+    LOCK_RANK_HEAPS,  /* which thread has which heap */
     LOCK_RANK_STORE,  /* spans, BigCache and batch */
 };
 

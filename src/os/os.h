@@ -58,6 +58,7 @@ struct os_usage {
 struct os {
     /* Address space. Lengths and addresses are multiples of the page size. */
     void *(*reserve)(size_t bytes);         /* inaccessible, costs nothing */
+    void *(*reserve_zeros)(size_t bytes);   /* the same, but it can be read: zeros */
     int (*commit)(void *p, size_t bytes);   /* makes reserved memory usable */
     void (*release)(void *p, size_t bytes); /* unmaps what reserve or map gave */
     void *(*map)(size_t bytes);             /* usable zeroed memory, for metadata */
@@ -83,6 +84,7 @@ struct os {
     bool (*module_of)(uintptr_t pc, struct os_module *out);
     bool (*symbol_of)(uintptr_t pc, char *buf, size_t cap); /* "name+0x1f"; false: unknown */
     int (*pid)(void);
+    uint64_t (*random)(void); /* the same all over one process's life, of 64 bits that nobody can know */
     void (*usage)(struct os_usage *out);
     long (*mappings_in)(uintptr_t low,
                         uintptr_t high); /* lines of /proc/self/maps that overlap the range */

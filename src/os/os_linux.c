@@ -5,6 +5,8 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -39,6 +41,11 @@ static void *map_anywhere(size_t bytes, int protection)
 static void *linux_reserve(size_t bytes)
 {
     return map_anywhere(bytes, PROT_NONE);
+}
+
+static void *linux_reserve_zeros(size_t bytes)
+{
+    return map_anywhere(bytes, PROT_READ);
 }
 
 static void *linux_map(size_t bytes)
@@ -169,8 +176,20 @@ static int linux_pid(void)
     return (int)getpid();
 }
 
+/* The kernel gives every program 16 random bytes. */
+static uint64_t linux_random(void)
+{
+    uint64_t random = 0;
+    const void *bytes = (const void *)getauxval(AT_RANDOM);
+    if (bytes != NULL)
+        memcpy(&random, bytes, sizeof(random));
+    return random * UINT64_C(0x9E3779B97F4A7C15) ^ random >> 32;
+}
+
 const struct os os_linux = {
     .reserve = linux_reserve,
+    .reserve_zeros = linux_reserve_zeros,
+    .random = linux_random,
     .commit = linux_commit,
     .release = linux_release,
     .map = linux_map,

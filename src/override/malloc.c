@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "alloc/alloc.h"
+#include "alloc/heap_libc.h"
 #include "alloc/start.h"
 #include "alloc/store.h"
 #include "hakmem/hakmem.h"
@@ -21,7 +22,7 @@ void cfree(void *p);
 
 HAK_EXPORT void *malloc(size_t size)
 {
-    return hak_alloc_at_site(size, 1, CALLER);
+    return hak_malloc_at_site(size, CALLER);
 }
 
 HAK_EXPORT void *calloc(size_t count, size_t size)
@@ -46,7 +47,7 @@ HAK_EXPORT void *reallocarray(void *p, size_t count, size_t size)
 
 HAK_EXPORT void free(void *p)
 {
-    hak_free_block(p);
+    hak_free_here(p);
 }
 
 HAK_EXPORT void cfree(void *p)
@@ -127,7 +128,7 @@ HAK_EXPORT size_t malloc_usable_size(void *p)
 HAK_EXPORT int malloc_trim(size_t pad)
 {
     size_t bytes = hak_trim();
-    return heap_trim(pad) != 0 || bytes != 0;
+    return libc_trim(pad) != 0 || bytes != 0;
 }
 
 /* The C library's view of its heap, and the spans as what it calls mmapped blocks. */

@@ -1,0 +1,54 @@
+#include "alloc/classes.h"
+
+#include <assert.h>
+
+enum { CARVE_BYTES = 4096 };
+
+#define SHIFT_FOR(bytes)                                                                           \
+    ((bytes) <= 8192     ? 16                                                                      \
+     : (bytes) <= 16384  ? 17                                                                      \
+     : (bytes) <= 32768  ? 18                                                                      \
+     : (bytes) <= 65536  ? 19                                                                      \
+     : (bytes) <= 131072 ? 20                                                                      \
+     : (bytes) <= 262144 ? 21                                                                      \
+     : (bytes) <= 524288 ? 22                                                                      \
+                         : 23)
+
+const struct block_class block_classes[CLASS_COUNT] = {
+#define X(size)                                                                                    \
+    {.bytes = (size),                                                                              \
+     .blocks = (1u << SHIFT_FOR(size)) / (size),                                                   \
+     .slab_shift = SHIFT_FOR(size),                                                                \
+     .carved = (size) < CARVE_BYTES ? CARVE_BYTES / (size) : 1},
+    CLASS_TABLE(X)
+#undef X
+};
+
+const uint64_t class_inverse[CLASS_COUNT] = {
+#define X(size) UINT64_MAX / (size) + 1,
+    CLASS_TABLE(X)
+#undef X
+};
+
+#define X(size)                                                                                    \
+    static_assert((size) % CLASS_STEP_BYTES == 0, "every block is aligned to 16");                 \
+    static_assert((1u << SHIFT_FOR(size)) / (size) >= SLAB_BLOCKS_MIN, "a slab holds 8 blocks");   \
+    static_assert(SHIFT_FOR(size) >= SLAB_SHIFT_MIN && SHIFT_FOR(size) <= SLAB_SHIFT_MAX,          \
+                  "the shift is in a map entry, and bounds what a link may point to");
+CLASS_TABLE(X)
+#undef X
+static_assert(CLASS_COUNT <= 256, "a class is a byte of a map entry");
+
+#define STEPS(n)      CLASS_OF((size_t)(n) << CLASS_STEP_SHIFT),
+#define STEPS8(n)     STEPS((n) + 1) STEPS((n) + 2) STEPS((n) + 3) STEPS((n) + 4)                   \
+                      STEPS((n) + 5) STEPS((n) + 6) STEPS((n) + 7) STEPS((n) + 8)
+#define STEPS64(n)    STEPS8(n) STEPS8((n) + 8) STEPS8((n) + 16) STEPS8((n) + 24)                   \
+                      STEPS8((n) + 32) STEPS8((n) + 40) STEPS8((n) + 48) STEPS8((n) + 56)
+#define STEPS512(n)   STEPS64(n) STEPS64((n) + 64) STEPS64((n) + 128) STEPS64((n) + 192)            \
+                      STEPS64((n) + 256) STEPS64((n) + 320) STEPS64((n) + 384) STEPS64((n) + 448)
+
+const uint8_t class_by_steps[CLASS_INDEXES + 1] = {
+    0, STEPS512(0) STEPS512(512) STEPS512(1024) STEPS512(1536)
+       STEPS512(2048) STEPS512(2560) STEPS512(3072) STEPS512(3584)
+};
+static_assert(CLASS_INDEXES == 8 * 512, "the table holds every size under the floor");

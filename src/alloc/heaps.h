@@ -1,0 +1,36 @@
+/*
+ * The heaps of all threads: who has which, and what becomes of it.
+ *
+ * Heaps lie in a table of their own, are never given back, and change hands. A thread takes its heap with its first
+ * block: the one that was left last, else a new one. A thread that ends gives back what it has to spare and leaves its
+ * heap among the orphans. There it is looked after: who sends blocks home to it takes them in on its behalf, and
+ * who is about to make a new slab takes one that an orphan has of the class.
+ *
+ * After fork the child has one thread. The heaps of the others stay as they were in that moment, which may have been in
+ * the middle of a change, so nobody touches them any more; what their blocks' frees send there stays there.
+ */
+#ifndef HAK_ALLOC_HEAPS_H
+#define HAK_ALLOC_HEAPS_H
+
+#include "alloc/heap.h"
+
+/* Reserves the table. */
+void heaps_start(void);
+
+/* A heap for this thread; NULL: there is no arena, no room, or the thread is nearly gone. */
+struct heap *heaps_enter(void);
+
+/* Takes in what was sent to an orphan, and gives back what it has to spare. */
+void heaps_tend(struct heap *h);
+void heaps_tend_all(void);
+
+/* A slab with free blocks of that class from an orphan, owned by `h` now; NULL: none has one. */
+struct slab *heaps_adopt_slab(struct heap *h, unsigned class);
+
+/* Calls `look` for every heap that ever was; those of other threads may be at work. */
+void heaps_each(void (*look)(struct heap *h, void *arg), void *arg);
+
+void heaps_fork_prepare(void);
+void heaps_fork_done(void);
+
+#endif

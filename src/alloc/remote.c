@@ -1,0 +1,154 @@
+#include "alloc/remote.h"
+
+#include <assert.h>
+
+#include "alloc/heaps.h"
+#include "os/os.h"
+
+enum {
+    PARCELS_MAX_BYTES = 128 << 10, /* that a thread withholds from their owners */
+    COUNT_BITS = 24,
+};
+
+/* What lies in a parcel's tail while it is on its way. */
+struct message {
+    uint64_t head; /* link to the first block */
+    uint64_t word; /* next message's offset in the arena in steps of 16, plus one; and the number of blocks */
+};
+static_assert(sizeof(struct message) <= CLASS_STEP_BYTES, "it fits in the smallest block");
+static_assert((1 << SLAB_SHIFT_MAX) / CLASS_STEP_BYTES < 1 << COUNT_BITS, "and the count in its bits");
+
+static uint64_t pack(uintptr_t next, uint32_t count)
+{
+    uint64_t step = next != 0 ? ((next - slabs_base()) >> CLASS_STEP_SHIFT) + 1 : 0;
+    return (step << COUNT_BITS | count) ^ slabs_key();
+}
+
+static uintptr_t unpack(uint64_t word, uint32_t *count)
+{
+    word ^= slabs_key();
+    *count = word & ((1u << COUNT_BITS) - 1);
+    uint64_t step = word >> COUNT_BITS;
+    return step != 0 ? slabs_base() + ((step - 1) << CLASS_STEP_SHIFT) : 0;
+}
+
+/* ---- sending ---- */
+
+static void post(struct heap *owner, struct message *m, uint32_t count)
+{
+    uintptr_t before = atomic_load_explicit(&owner->inbox, memory_order_relaxed);
+    do
+        m->word = pack(before, count);
+    while (!atomic_compare_exchange_weak_explicit(&owner->inbox, &before, (uintptr_t)m,
+                                                  memory_order_seq_cst, memory_order_relaxed));
+    if (HAK_UNLIKELY(atomic_load_explicit(&owner->state, memory_order_seq_cst) == HEAP_ORPHAN))
+        heaps_tend(owner);
+}
+
+static struct heap *owner_of(const void *p)
+{
+    return map_owner(slab_map_word((uintptr_t)p - slabs_base()));
+}
+
+static void send(struct parcel *parcel)
+{
+    if (parcel->slab == NULL)
+        return;
+    parcel->slab = NULL;
+    link_set(parcel->tail, parcel->head);
+    post(owner_of(parcel->tail), parcel->tail, parcel->count);
+}
+
+void remote_send(struct heap *h)
+{
+    h->parcel_bytes = 0;
+    for (unsigned i = 0; i < PARCELS; i++)
+        send(&h->parcel[i]);
+}
+
+/* ---- freeing ---- */
+
+static struct parcel *parcel_for(struct heap *h, const struct slab *s)
+{
+    return &h->parcel[(size_t)(s - slabs.slab) % PARCELS];
+}
+
+/* A thread without a heap sends each block by itself. */
+static void free_alone(void *p)
+{
+    link_set(p, p);
+    post(owner_of(p), p, 1);
+}
+
+void remote_free(void *p, size_t offset, uint64_t word)
+{
+    unsigned class = map_class(word);
+    size_t inside = map_inside(word, offset);
+    if (HAK_UNLIKELY(!is_block_start(class, inside)))
+        heap_free_misplaced(p);
+    struct heap *h = heap_self;
+    if (HAK_UNLIKELY(h == &heap_none) && (h = heaps_enter()) == NULL) {
+        free_alone(p);
+        return;
+    }
+    struct slab *s = slab_at(offset, inside);
+    struct parcel *parcel = parcel_for(h, s);
+    if (parcel->slab != s) {
+        send(parcel);
+        *parcel = (struct parcel){.slab = s, .count = 1, .head = p, .tail = p};
+    } else {
+        if (HAK_UNLIKELY(parcel->head == p))
+            heap_free_twice(p);
+        link_set(p, parcel->head);
+        parcel->head = p;
+        parcel->count++;
+    }
+    h->parcel_bytes += block_classes[class].bytes;
+    if (HAK_UNLIKELY(h->parcel_bytes >= PARCELS_MAX_BYTES))
+        remote_send(h);
+}
+
+/* ---- receiving ---- */
+
+/* So many blocks were put on the slab's free list. */
+static void count_freed(struct heap *h, struct slab *s, uint32_t count)
+{
+    while (count >= s->wake) {
+        count -= s->wake;
+        s->wake = 0;
+        heap_woke(h, s);
+        if (count == 0)
+            return;
+    }
+    s->wake -= count;
+}
+
+static void receive(struct heap *h, struct message *m, uint32_t count)
+{
+    size_t offset = (uintptr_t)m - slabs_base();
+    uint64_t word = slab_map_word(offset);
+    if (HAK_UNLIKELY(word == 0))
+        heap_free_twice(m);
+    if (map_owner(word) != h) { /* the slab was adopted meanwhile */
+        post(map_owner(word), m, count);
+        return;
+    }
+    struct slab *s = slab_at(offset, map_inside(word, offset));
+    void *head = link_get(m);
+    if (HAK_UNLIKELY(!link_leads_on(m, head)))
+        os_fatal("a free block was written to:", m);
+    link_set(m, s->free);
+    s->free = head;
+    count_freed(h, s, count);
+}
+
+void remote_receive_all(struct heap *h)
+{
+    uintptr_t at = atomic_exchange_explicit(&h->inbox, 0, memory_order_seq_cst);
+    while (at != 0) {
+        uint32_t count;
+        uintptr_t next = unpack(((struct message *)at)->word, &count);
+        receive(h, (struct message *)at, count);
+        at = next;
+    }
+}
