@@ -23,15 +23,15 @@
 #define free    hak_free
 #endif
 
-#ifdef __SANITIZE_THREAD__
-#define UNDER_TSAN 1
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1
 #elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define UNDER_TSAN 1
+#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
+#define SANITIZED 1
 #endif
 #endif
-#ifndef UNDER_TSAN
-#define UNDER_TSAN 0
+#ifndef SANITIZED
+#define SANITIZED 0
 #endif
 
 enum {
@@ -39,7 +39,7 @@ enum {
     SLOTS = 48,
     OPERATIONS = 400, /* of one thread's life */
     CHILD_OPERATIONS = 60,
-    LARGEST_LOG2 = UNDER_TSAN ? 22 : 24,
+    LARGEST_LOG2 = SANITIZED ? 22 : 24,
     CLEARED_MAX = 1 << 20, /* of calloc, so much is looked at byte by byte */
 };
 
@@ -163,9 +163,10 @@ static void stress(unsigned seconds, uint64_t random)
         for (int i = 0; i < THREADS; i++)
             CHECK(pthread_create(&threads[i], NULL, live,
                                  (void *)(uintptr_t)(next_random(&random) | 1)) == 0);
-        if (!UNDER_TSAN)
-            fork_once(
-                &random); /* ThreadSanitizer allows no thread in such a child, and the library has one */
+        /* ThreadSanitizer allows no thread in such a child, and the library has one; AddressSanitizer's own
+         * heap may be locked in it. */
+        if (!SANITIZED)
+            fork_once(&random);
         for (int i = 0; i < THREADS; i++)
             pthread_join(threads[i], NULL);
     } while (seconds_now() < until);
