@@ -52,6 +52,17 @@ __attribute__((unused)) static bool holds(const char *p, size_t bytes)
     return true;
 }
 
+/* A block is a span of its own, or in a slab, or the C library's. */
+__attribute__((unused)) static bool is_a_span(const void *p)
+{
+    return arena_has(p) && !heap_has(p);
+}
+
+__attribute__((unused)) static bool is_the_c_librarys(const void *p)
+{
+    return !arena_has(p);
+}
+
 __attribute__((unused)) static enum zone_id zone_of(const void *p)
 {
     return (uintptr_t)p >= arena.zone[ZONE_HUGE].memory.base ? ZONE_HUGE : ZONE_BASE;

@@ -86,6 +86,11 @@ static void *fake_reserve(size_t bytes)
     return give(FAKE_RESERVE, os_linux.reserve, bytes);
 }
 
+static void *fake_reserve_zeros(size_t bytes)
+{
+    return give(FAKE_RESERVE_ZEROS, os_linux.reserve_zeros, bytes);
+}
+
 static void *fake_map(size_t bytes)
 {
     void *p = give(FAKE_MAP, os_linux.map, bytes);
@@ -211,6 +216,11 @@ static uint64_t fake_now_ns(void)
         fake.clock_reads++;
     pthread_mutex_unlock(&state.mutex);
     return now;
+}
+
+static uint64_t fake_random(void)
+{
+    return fake.random;
 }
 
 static const char *fake_getenv(const char *name)
@@ -362,6 +372,7 @@ void fake_start(void)
 {
     fake_os = os_linux;
     fake_os.reserve = fake_reserve;
+    fake_os.reserve_zeros = fake_reserve_zeros;
     fake_os.commit = fake_commit;
     fake_os.release = fake_release;
     fake_os.map = fake_map;
@@ -372,6 +383,7 @@ void fake_start(void)
     fake_os.residency = fake_residency;
     fake_os.now_ns = fake_now_ns;
     fake_os.thread_cpu_ns = fake_now_ns;
+    fake_os.random = fake_random;
     fake_os.getenv = fake_getenv;
     fake_os.machine = fake_machine;
     fake_os.names = fake_names;
@@ -386,6 +398,7 @@ void fake_start(void)
                                        .address_limit_bytes = UINT64_MAX,
                                        .thp = "madvise"};
     fake.now_ns = 1;
+    fake.random = 0x243f6a8885a308d3;
     state.thread = pthread_self();
     state.nr_variables = 0;
     state.nr_pieces = 0;

@@ -12,6 +12,7 @@
 
 enum fake_kind {
     FAKE_RESERVE,
+    FAKE_RESERVE_ZEROS,
     FAKE_COMMIT,
     FAKE_RELEASE,
     FAKE_MAP,
@@ -46,6 +47,7 @@ struct fake_module {
 struct fake {
     struct os_machine machine;    /* set before hakmem starts */
     uint64_t now_ns;              /* the clock; at least 1 */
+    uint64_t random;              /* what the process drew, set before hakmem starts */
     uint64_t tick_ns;             /* each reading of the clock moves it on by this */
     unsigned clock_reads;         /* by the thread that called fake_start() */
     int refused[OS_ADVICE_COUNT]; /* errno of every such advice; 0: it works */

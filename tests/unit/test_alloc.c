@@ -8,15 +8,31 @@
 
 /* ---- the arm decides, before the block is there ---- */
 
-ISOLATED(small_blocks_start_nothing)
+ISOLATED(the_first_block_starts_hakmem_whatever_its_size)
 {
     fake_start();
+    hak_free_block(NULL);
+    CHECK(hak_block_bytes(NULL) == 0);
+    CHECK(start_state == START_NOT && fake_calls() == 0);
+    char *p = get(1);
+    CHECK(start_state == START_DONE && heap_has(p));
+    CHECK(is_a_span(get(FLOOR_BYTES)));
+}
+
+ISOLATED(small_blocks_ask_nobody_for_a_decision)
+{
+    fake_start();
+    start("mmap/base/touch/keep");
+    unsigned clock_reads = fake.clock_reads;
     char *p = get(FLOOR_BYTES - 1);
-    CHECK(!arena_has(p));
+    CHECK(heap_has(p));
+    hak_free_block(resize(p, 100));
+    fake_forget();
+    p = get(FLOOR_BYTES - 1);
     hak_free_block(resize(p, 100));
     hak_free_block(NULL);
-    CHECK(start_state == START_NOT && fake_calls() == 0 && fake.clock_reads == 0);
-    CHECK(arena_has(get(FLOOR_BYTES)) && start_state == START_DONE);
+    CHECK(fake_calls() == 0 && fake.clock_reads == clock_reads);
+    CHECK(stat_get(STAT_mmap_allocs) == 0 && stat_get(STAT_heap_allocs) == 0);
 }
 
 ISOLATED(pages_decide_the_zone)
@@ -24,7 +40,7 @@ ISOLATED(pages_decide_the_zone)
     fake_start();
     start("mmap/base/touch/keep");
     char *p = get(4 * MIB);
-    CHECK(arena_has(p) && zone_of(p) == ZONE_BASE);
+    CHECK(is_a_span(p) && zone_of(p) == ZONE_BASE);
 }
 
 ISOLATED(huge_pages_lie_in_the_other_zone)
@@ -32,7 +48,7 @@ ISOLATED(huge_pages_lie_in_the_other_zone)
     fake_start();
     start("mmap/huge/touch/keep");
     char *p = get(4 * MIB);
-    CHECK(arena_has(p) && zone_of(p) == ZONE_HUGE && (uintptr_t)p % (2 * MIB) == 0);
+    CHECK(is_a_span(p) && zone_of(p) == ZONE_HUGE && (uintptr_t)p % (2 * MIB) == 0);
 }
 
 ISOLATED(blocks_smaller_than_a_huge_page_are_on_base_pages_whatever_the_arm)
@@ -75,15 +91,20 @@ ISOLATED(touch_populates_nothing)
     CHECK(fake_advised(OS_POPULATE) == 0);
 }
 
-ISOLATED(the_heap_arm_makes_no_call_of_ours)
+ISOLATED(the_heap_arm_cuts_no_spans)
 {
     fake_start();
     start("heap/base/touch/keep");
-    char *p = get(MIB);
-    CHECK(!arena_has(p));
-    hak_free_block(resize(p, 4 * MIB));
-    CHECK(fake_calls() == 0);
-    CHECK(stat_get(STAT_heap_allocs) == 1 && stat_get(STAT_mmap_allocs) == 0);
+    for (unsigned round = 1; round <= 3; round++) {
+        char *p = get(MIB);
+        CHECK(heap_has(p));
+        p = resize(p, 4 * MIB);
+        CHECK(is_the_c_librarys(p));
+        hak_free_block(p);
+        CHECK(round == 1 || fake_calls() == 0);
+        CHECK(stat_get(STAT_heap_allocs) == 2 * round && stat_get(STAT_mmap_allocs) == 0);
+        fake_forget();
+    }
 }
 
 ISOLATED(off_sends_everything_to_the_heap)
@@ -91,8 +112,8 @@ ISOLATED(off_sends_everything_to_the_heap)
     fake_start();
     fake_set("HAKMEM_MODE", "off");
     CHECK(start_now());
-    CHECK(arena.base == 0 && !arena_has(get(MIB)));
-    CHECK(fake_count(FAKE_RESERVE) == 0);
+    CHECK(heap_has(get(1)) && heap_has(get(MIB)) && is_the_c_librarys(get(MIB + 1)));
+    CHECK(stat_get(STAT_mmap_allocs) == 0 && stat_get(STAT_heap_allocs) == 2);
 }
 
 ISOLATED(the_kill_switch_leaves_no_mmap_arm)
@@ -100,7 +121,7 @@ ISOLATED(the_kill_switch_leaves_no_mmap_arm)
     fake_start();
     fake_set("HAKO_HAKMEM_LARGE_MMAP", "0");
     start("mmap/huge/touch/keep");
-    CHECK(!arena_has(get(4 * MIB)) && !arena_has(get(FLOOR_BYTES)));
+    CHECK(is_the_c_librarys(get(4 * MIB)) && heap_has(get(FLOOR_BYTES)));
     CHECK(stat_get(STAT_mmap_allocs) == 0 && stat_get(STAT_heap_allocs) == 2);
 }
 
@@ -170,7 +191,8 @@ ISOLATED(without_an_arena_the_heap_serves)
     fake_fail_always(FAKE_RESERVE, ENOMEM);
     fake_set("HAKMEM_ARM", "mmap/base/touch/keep");
     char *p = get(MIB);
-    CHECK(arena.base == 0 && stat_get(STAT_heap_allocs) == 1);
+    CHECK(arena.base == 0 && is_the_c_librarys(p) && is_the_c_librarys(get(1)));
+    CHECK(stat_get(STAT_heap_allocs) == 1);
     fill(p, MIB);
     p = resize(p, 3 * MIB);
     CHECK(holds(p, MIB));
@@ -182,7 +204,7 @@ ISOLATED(a_limit_on_address_space_leaves_a_smaller_arena)
     fake_start();
     fake.machine.address_limit_bytes = (uint64_t)1 << 30;
     start("mmap/base/touch/keep");
-    CHECK(arena_has(get(MIB)) && arena.bytes <= 256 * MIB);
+    CHECK(is_a_span(get(MIB)) && heap_has(get(100)) && arena.bytes <= 256 * MIB);
     for (int i = 0; i < 64; i++) {
         char *p = get(8 * MIB); /* the heap helps out when the arena is full */
         p[0] = 1;
@@ -303,14 +325,15 @@ static void freeing_what_is_no_block_ends_the_program(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(small_blocks_start_nothing),
+        cmocka_unit_test(the_first_block_starts_hakmem_whatever_its_size),
+        cmocka_unit_test(small_blocks_ask_nobody_for_a_decision),
         cmocka_unit_test(pages_decide_the_zone),
         cmocka_unit_test(huge_pages_lie_in_the_other_zone),
         cmocka_unit_test(blocks_smaller_than_a_huge_page_are_on_base_pages_whatever_the_arm),
         cmocka_unit_test(zones_are_advised_once_and_for_all),
         cmocka_unit_test(prefault_populates_a_cold_block_before_it_is_returned),
         cmocka_unit_test(touch_populates_nothing),
-        cmocka_unit_test(the_heap_arm_makes_no_call_of_ours),
+        cmocka_unit_test(the_heap_arm_cuts_no_spans),
         cmocka_unit_test(off_sends_everything_to_the_heap),
         cmocka_unit_test(the_kill_switch_leaves_no_mmap_arm),
         cmocka_unit_test(without_huge_pages_huge_arms_are_base_arms),

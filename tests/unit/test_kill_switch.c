@@ -9,7 +9,7 @@ static void use_every_size(void)
     for (int i = 0; i < 60; i++) {
         size_t bytes = FLOOR_BYTES + random_below(&random, 8 * MIB);
         char *p = resize(get(bytes), bytes * 2);
-        CHECK(!arena_has(p));
+        CHECK(!is_a_span(p));
         hak_free_block(p);
     }
 }
@@ -35,7 +35,7 @@ ISOLATED(a_build_without_mmap_arms_plays_none)
 {
     fake_start();
     if (HAK_LARGE_MMAP)
-        CHECK(arena_has(get(MIB)) && stat_get(STAT_mmap_allocs) == 1);
+        CHECK(is_a_span(get(MIB)) && stat_get(STAT_mmap_allocs) == 1);
     else
         use_every_size();
     CHECK(HAK_LARGE_MMAP || stat_get(STAT_mmap_allocs) == 0);

@@ -156,7 +156,8 @@ ISOLATED(a_policy_that_cannot_be_read_leaves_the_defaults)
     put_file(POLICY, "{\"hakmem_policy\": 1, ");
     start("frozen");
     CHECK(stat_get(STAT_policy_failures) == 1);
-    CHECK(arena_has(get_at(hak_site("a.c", 7), MIB)));
+    char *p = get_at(hak_site("a.c", 7), MIB);
+    CHECK(arena_has(p) && !heap_has(p));
 }
 
 ISOLATED(a_refused_load_leaves_the_policy_in_force)

@@ -86,13 +86,13 @@ ISOLATED(a_block_crosses_the_floor_both_ways)
     fake_start();
     start("mmap/base/touch/keep");
     char *p = get(40 * KIB);
-    CHECK(!arena_has(p));
+    CHECK(heap_has(p));
     fill(p, 40 * KIB);
     p = resize(p, 300 * KIB);
-    CHECK(arena_has(p) && holds(p, 40 * KIB));
+    CHECK(is_a_span(p) && holds(p, 40 * KIB));
     fill(p, 300 * KIB);
     p = resize(p, 20 * KIB);
-    CHECK(!arena_has(p) && holds(p, 20 * KIB));
+    CHECK(heap_has(p) && holds(p, 20 * KIB));
     store_set_gauges();
     CHECK(stat_get(STAT_live_bytes) == 0);
     hak_free_block(p);

@@ -25,7 +25,7 @@ static void start(const char *arm)
 static char *get(size_t bytes)
 {
     char *p = hak_alloc_at_site(bytes, 1, 0);
-    CHECK(p != NULL && arena_has(p));
+    CHECK(p != NULL && arena_has(p) && !heap_has(p));
     return p;
 }
 
