@@ -20,6 +20,30 @@ from tap import Tap  # noqa: E402
 from under import environment  # noqa: E402
 
 ADDRESS = re.compile(r"0x[0-9a-f]{6,}")
+RESERVED = re.compile(r"mmap\(NULL, (\d+), PROT_NONE, .*\) = (0x[0-9a-f]+)$")
+UNMAPPED = re.compile(r"munmap\((0x[0-9a-f]+), (\d+)\) += 0$")
+
+
+def without_luck(lines):
+    """How much of a reservation lies before the alignment, and how much behind, is the kernel's lot: what is unmapped
+    of its two ends right after it was made is told as one sum, and it begins where what is left of it does."""
+    told, trimmed = [], 0
+    low = high = 0  # what is left of the reservation that was made last; empty after any other call
+    for line in lines:
+        made, cut = RESERVED.match(line), UNMAPPED.match(line)
+        start = int(cut[1], 16) if cut else 0
+        end = start + int(cut[2]) if cut else 0
+        if cut and low < high and (start == low or end == high):
+            low, high = (end, high) if start == low else (low, start)
+            trimmed += end - start
+            told[-2:] = [f"{told[-2].rpartition('= ')[0]}= {low:#x}", f"munmap({trimmed} bytes of its ends)"]
+            continue
+        told.append(line)
+        low = high = trimmed = 0
+        if made:
+            low, high = int(made[2], 16), int(made[2], 16) + int(made[1])
+            told.append("munmap(nothing of its ends)")
+    return told
 
 
 def trace(command, library, env):
@@ -32,8 +56,8 @@ def trace(command, library, env):
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=120, check=True)
         lines = pathlib.Path(log.name).read_text(encoding="utf-8").splitlines()
     names = {}
-    return [ADDRESS.sub(lambda m: names.setdefault(m[0], f"<{len(names)}>"), line) for line in lines
-            if "(" in line]
+    return [ADDRESS.sub(lambda m: names.setdefault(m[0], f"<{len(names)}>"), line)
+            for line in without_luck(line for line in lines if "(" in line)]
 
 
 def kinds(lines):
