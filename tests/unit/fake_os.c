@@ -2,10 +2,11 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { ANY_KIND = FAKE_KINDS, NO_KIND, PIECES = 16384 };
+enum { ANY_KIND = FAKE_KINDS, NO_KIND, PIECES = 16384, REAL_PAGE = 4096 };
 
 struct fake fake;
 
@@ -71,10 +72,23 @@ static void note_piece(const void *p, size_t bytes, enum os_advice advice)
 
 /* ---- memory ---- */
 
+/* The kernel rounds lengths up, but refuses addresses that are no multiple of a page: nobody may ask that of it. */
+static void want_a_page(const char *call, const void *p)
+{
+    if ((uintptr_t)p % fake.machine.page_bytes == 0)
+        return;
+    fprintf(stderr, "%s at %p: pages are of %zu bytes\n", call, p, fake.machine.page_bytes);
+    abort();
+}
+
+/* Where the test's pages are larger than the machine's, what is in front of the first whole one is never given back. */
 static void *give(enum fake_kind kind, void *(*real)(size_t), size_t bytes)
 {
     int status = fault_of(kind);
-    void *p = status == 0 ? real(bytes) : NULL;
+    size_t page = fake.machine.page_bytes, more = page > REAL_PAGE ? page : 0;
+    char *p = status == 0 ? real(bytes + more) : NULL;
+    if (p != NULL && more != 0)
+        p += -(uintptr_t)p & (page - 1);
     if (status != 0)
         errno = -status;
     note_call(kind, p, bytes, p != NULL ? 0 : -errno);
@@ -101,6 +115,7 @@ static void *fake_map(size_t bytes)
 
 static int fake_commit(void *p, size_t bytes)
 {
+    want_a_page("commit", p);
     int status = fault_of(FAKE_COMMIT);
     return note_call(FAKE_COMMIT, p, bytes, status != 0 ? status : os_linux.commit(p, bytes));
 }
@@ -116,6 +131,7 @@ static bool is_mapped_by_map(const void *p, size_t bytes)
 
 static void fake_release(void *p, size_t bytes)
 {
+    want_a_page("release", p);
     if (is_mapped_by_map(p, bytes))
         fake.map_bytes -= bytes;
     note_call(FAKE_RELEASE, p, bytes, 0);
@@ -124,12 +140,14 @@ static void fake_release(void *p, size_t bytes)
 
 static int fake_renew(void *p, size_t bytes)
 {
+    want_a_page("renew", p);
     int status = fault_of(FAKE_RENEW);
     return note_call(FAKE_RENEW, p, bytes, status != 0 ? status : os_linux.renew(p, bytes));
 }
 
 static int fake_move(void *from, void *to, size_t bytes)
 {
+    want_a_page("move", from);
     int status = fault_of(FAKE_MOVE);
     if (status == 0)
         status = os_linux.move(from, to, bytes);
@@ -144,6 +162,7 @@ static int fake_move(void *from, void *to, size_t bytes)
 
 static int fake_advise(void *p, size_t bytes, enum os_advice advice)
 {
+    want_a_page("advise", p);
     int status = fault_of(FAKE_ADVISE);
     if (status == 0)
         status =
@@ -166,6 +185,7 @@ static int fake_advise_many(const struct iovec *v, size_t n, enum os_advice advi
     if (status == 0 && fake.vector_refused)
         status = -ENOSYS;
     for (size_t i = 0; i < n; i++) {
+        want_a_page("advise_many", v[i].iov_base);
         bytes += v[i].iov_len;
         if (status == 0)
             status = os_linux.advise(v[i].iov_base, v[i].iov_len, advice);
@@ -183,8 +203,7 @@ static int fake_advise_many(const struct iovec *v, size_t n, enum os_advice advi
 
 static int fake_residency(const void *p, size_t bytes, unsigned char *vec)
 {
-    size_t real_page = 4096, pages = bytes / fake.machine.page_bytes;
-    size_t each = fake.machine.page_bytes / real_page;
+    size_t pages = bytes / fake.machine.page_bytes, each = fake.machine.page_bytes / REAL_PAGE;
     if (fault_of(FAKE_RESIDENCY) != 0 || fake.never_resident)
         return -ENOMEM;
     if (fake.all_resident) {
