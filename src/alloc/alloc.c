@@ -374,6 +374,8 @@ static void *realloc_heap(void *p, size_t size, uint64_t site)
 
 void *hak_realloc_at_site(void *p, size_t size, uint64_t site)
 {
+    if (HAK_LIKELY(size != 0 && heap_stays(p, size)))
+        return p;
     if (p == NULL)
         return hak_alloc_at_site(size, 1, site);
     if (is_the_heaps(p))

@@ -5,10 +5,10 @@
 enum { CARVE_BYTES = 4096 };
 
 #define SHIFT_FOR(bytes)                                                                           \
-    ((bytes) <= 8192     ? 16                                                                      \
-     : (bytes) <= 16384  ? 17                                                                      \
-     : (bytes) <= 32768  ? 18                                                                      \
-     : (bytes) <= 65536  ? 19                                                                      \
+    ((bytes) <= 4096     ? 16                                                                      \
+     : (bytes) <= 8192   ? 17                                                                      \
+     : (bytes) <= 16384  ? 18                                                                      \
+     : (bytes) <= 32768  ? 19                                                                      \
      : (bytes) <= 131072 ? 20                                                                      \
      : (bytes) <= 262144 ? 21                                                                      \
      : (bytes) <= 524288 ? 22                                                                      \
@@ -32,7 +32,9 @@ const uint64_t class_inverse[CLASS_COUNT] = {
 
 #define X(size)                                                                                    \
     static_assert((size) % CLASS_STEP_BYTES == 0, "every block is aligned to 16");                 \
-    static_assert((1u << SHIFT_FOR(size)) / (size) >= SLAB_BLOCKS_MIN, "a slab holds 8 blocks");   \
+    static_assert((1u << SHIFT_FOR(size)) / (size) >=                                              \
+                      ((size) <= FLOOR_BYTES ? 2 : 1) * SLAB_BLOCKS_MIN,                           \
+                  "a slab holds so many blocks");                                                  \
     static_assert(SHIFT_FOR(size) >= SLAB_SHIFT_MIN && SHIFT_FOR(size) <= SLAB_SHIFT_MAX,          \
                   "the shift is in a map entry, and bounds what a link may point to");
 CLASS_TABLE(X)

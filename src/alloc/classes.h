@@ -2,8 +2,8 @@
  * Size classes of the heap's blocks: multiples of 16 up to 128 bytes, then eight to a doubling, so that from 128 bytes
  * up at most 12.5 % of a block is lost by rounding (tests/unit/test_classes.c goes through all sizes).
  *
- * A slab holds blocks of one class and is a power of two in size, at a multiple of it: 64 KiB as long as eight blocks
- * fit, else the power of two that holds at least eight.
+ * A slab holds blocks of one class and is a power of two in size, at a multiple of it: 64 KiB as long as 16 blocks
+ * fit, else the power of two that holds at least 16; 8 from the floor up. What is not touched costs nothing.
  */
 #ifndef HAK_ALLOC_CLASSES_H
 #define HAK_ALLOC_CLASSES_H
@@ -35,7 +35,7 @@ enum {
     CLASS_MAX_BYTES = 1 << 20, /* the largest block of the heap */
     SLAB_SHIFT_MIN = GRANULE_SHIFT,
     SLAB_SHIFT_MAX = 23,
-    SLAB_BLOCKS_MIN = 8,
+    SLAB_BLOCKS_MIN = 8, /* twice that under the floor */
 };
 
 struct block_class {

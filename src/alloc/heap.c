@@ -12,7 +12,9 @@
 #include "os/os.h"
 
 enum {
-    WAKE_SHARE = 16, /* a full slab is looked at again when a sixteenth of it is free */
+    EMPTY_MAX_BYTES = 512 << 10,  /* of empty slabs that a heap keeps */
+    WAKE_SHARE = 16,              /* a full slab is looked at again when a sixteenth of it is free */
+    GROWTH_SHARE = 4,             /* what realloc enlarges gets room for a quarter more */
     RETAINED_MIN_BYTES = 1 << 20, /* less than that is not worth a helper thread */
 };
 
@@ -26,32 +28,49 @@ void heap_free_twice(const void *p)
     os_fatal("free() of a block that is free already:", p);
 }
 
-static _Noreturn HAK_COLD void overwritten(void *p)
+static _Noreturn HAK_COLD void overwritten(const void *p)
 {
     os_fatal("a free block was written to:", p);
 }
 
 /* ---- slabs on their way through the heap ---- */
 
-/* Nobody has a block of it: it is kept for any small class, or goes back. */
-static void retire(struct heap *h, struct slab *s)
+static size_t slab_bytes(const struct slab *s)
+{
+    return (size_t)1 << block_classes[s->class].slab_shift;
+}
+
+static struct slab *slab_of_link(struct list *l)
+{
+    return CONTAINER_OF(l, struct slab, link);
+}
+
+/* Gives back a slab of which nobody has a block. */
+static void retire(struct slab *s)
 {
     list_remove(&s->link);
-    if (block_classes[s->class].slab_shift == SLAB_SHIFT_MIN && h->nr_spare < SPARE_SLABS) {
-        slab_set_owner(s, NULL);
-        s->state = SLAB_NONE;
-        h->spare[h->nr_spare++] = s;
-        return;
-    }
     slab_put(s);
     if (store_retained_bytes() >= RETAINED_MIN_BYTES)
         timer_wanted(store_has_queue());
 }
 
+/* Nobody has a block of it any more: it waits for the next block of its class, or goes back. */
+static void keep_or_retire(struct heap *h, struct slab *s)
+{
+    if (h->empty_bytes + slab_bytes(s) > EMPTY_MAX_BYTES) {
+        retire(s);
+        return;
+    }
+    h->empty_bytes += slab_bytes(s);
+    s->state = SLAB_EMPTY;
+    list_remove(&s->link);
+    list_push_back(&h->available[s->class], &s->link);
+}
+
 static void make_full(struct slab *s)
 {
-    s->state = SLAB_FULL;
     uint32_t share = s->carved / WAKE_SHARE;
+    s->state = SLAB_FULL;
     slab_arm(s, share > 1 ? share : 1);
 }
 
@@ -62,31 +81,33 @@ static void make_available(struct heap *h, struct slab *s)
     list_push_front(&h->available[s->class], &s->link);
 }
 
+static struct slab *take_available(struct heap *h, unsigned class)
+{
+    struct list *l = list_pop_front(&h->available[class]);
+    if (l == NULL)
+        return NULL;
+    struct slab *s = slab_of_link(l);
+    if (s->state == SLAB_EMPTY)
+        h->empty_bytes -= slab_bytes(s);
+    return s;
+}
+
 /* As many blocks of the slab were freed as it waited for. */
 void heap_woke(struct heap *h, struct slab *s)
 {
-    switch ((enum slab_state)s->state) {
-    case SLAB_ACTIVE: /* nobody has a block, and the fast list is empty */
+    if (s->state == SLAB_ACTIVE) /* nobody has a block, and the fast list is empty */
         h->fast[s->class] = slab_take_free(s);
-        return;
-    case SLAB_FULL:
-        if (slab_used(s) > 0) {
-            make_available(h, s);
-            return;
-        }
-        break;
-    default:
-        break;
-    }
-    retire(h, s);
+    else if (s->state == SLAB_FULL && slab_used(s) > 0)
+        make_available(h, s);
+    else
+        keep_or_retire(h, s);
 }
 
-static struct slab *reuse_spare(struct heap *h, unsigned class)
+static struct slab *new_slab(struct heap *h, unsigned class)
 {
-    if (h->nr_spare == 0 || block_classes[class].slab_shift != SLAB_SHIFT_MIN)
-        return NULL;
-    struct slab *s = h->spare[--h->nr_spare];
-    slab_change_class(s, h, class);
+    int saved_errno = errno;
+    struct slab *s = slab_get(h, class);
+    errno = saved_errno;
     return s;
 }
 
@@ -106,11 +127,8 @@ static void *refill(struct heap *h, unsigned class, bool *fresh)
         if (s != NULL)
             make_full(s);
         h->active[class] = NULL;
-        if (!list_empty(&h->available[class]))
-            s = CONTAINER_OF(list_pop_front(&h->available[class]), struct slab, link);
-        else if ((s = heaps_adopt_slab(h, class)) == NULL && (s = reuse_spare(h, class)) == NULL)
-            s = slab_get(h, class);
-        if (s == NULL)
+        if ((s = take_available(h, class)) == NULL && (s = heaps_adopt_slab(h, class)) == NULL &&
+            (s = new_slab(h, class)) == NULL)
             return NULL;
         s->state = SLAB_ACTIVE;
         h->active[class] = s;
@@ -119,44 +137,53 @@ static void *refill(struct heap *h, unsigned class, bool *fresh)
 
 /* ---- serving ---- */
 
+/* What follows the last block of a fast list: what was freed of its slab meanwhile. */
+static void *list_after(struct heap *h, unsigned class)
+{
+    struct slab *s = h->active[class];
+    return s != NULL && s->free != NULL ? slab_take_free(s) : heap_no_block;
+}
+
 /*
- * The first block of the class, where the fast path did not get one: its list ended there, or is empty. *fresh: only
+ * The first block of the class, where the fast path did not get one: its list ends there, or is empty. *fresh: only
  * its link is not zero.
  */
-static void *take(struct heap *h, unsigned class, bool *fresh)
+static inline void *take(struct heap *h, unsigned class, bool *fresh)
 {
     void *p = h->fast[class];
     *fresh = false;
     if (p == heap_no_block && (p = refill(h, class, fresh)) == NULL)
         return NULL;
-    void *next = link_get(p);
+    void *next = link_get(p, slabs.key);
     if (HAK_UNLIKELY(next != NULL && !link_leads_on(p, next)))
         overwritten(p);
-    h->fast[class] = next != NULL ? next : heap_no_block;
+    h->fast[class] = next != NULL ? next : list_after(h, class);
     *fresh = *fresh && block_classes[class].carved == 1;
     return p;
 }
 
 /* This thread's heap; NULL: it can't have one. */
-static struct heap *own_heap(void)
+static HAK_COLD struct heap *first_heap(void)
 {
-    return HAK_LIKELY(heap_self != &heap_none) ? heap_self : is_started() ? heaps_enter() : NULL;
+    int saved_errno = errno;
+    struct heap *h = is_started() ? heaps_enter() : NULL;
+    errno = saved_errno;
+    return h;
 }
 
-static void *take_of_class(unsigned class, bool *fresh)
+static inline void *take_of_class(unsigned class, bool *fresh)
 {
-    struct heap *h = own_heap();
-    int saved_errno = errno;
-    void *p = h != NULL ? take(h, class, fresh) : NULL;
-    errno = saved_errno;
-    return p;
+    struct heap *h = heap_self;
+    if (HAK_UNLIKELY(h == &heap_none) && (h = first_heap()) == NULL)
+        return NULL;
+    return take(h, class, fresh);
 }
 
 void *heap_malloc_slowly(size_t size)
 {
     bool fresh;
     void *p = size <= CLASS_MAX_BYTES ? take_of_class(class_of(size), &fresh) : NULL;
-    return p != NULL ? p : libc_malloc(size);
+    return HAK_LIKELY(p != NULL) ? p : libc_malloc(size);
 }
 
 void *heap_malloc(size_t size)
@@ -191,7 +218,8 @@ static unsigned class_aligned(size_t align, size_t size)
 {
     if (align > CLASS_MAX_BYTES || size > CLASS_MAX_BYTES)
         return CLASS_COUNT;
-    unsigned class = class_of(align_up(size > 0 ? size : 1, align));
+    size_t bytes = align_up(size > 0 ? size : 1, align);
+    unsigned class = bytes <= CLASS_MAX_BYTES ? class_of(bytes) : CLASS_COUNT;
     while (class < CLASS_COUNT && block_classes[class].bytes % align != 0)
         class++;
     return class;
@@ -209,58 +237,48 @@ void *heap_memalign(size_t align, size_t size)
 
 /* ---- taking back ---- */
 
-static void free_own_large(struct heap *h, void *p, size_t offset, uint64_t word)
-{
-    size_t inside = map_inside(word, offset);
-    struct slab *s = slab_at(offset, inside);
-    if (!is_block_start(map_class(word), inside))
-        heap_free_misplaced(p);
-    if (s->free == p)
-        heap_free_twice(p);
-    heap_take_back(h, s, p);
-}
-
 void heap_free(void *p)
 {
     if (heap_free_own(p))
         return;
-    if (!heap_knows(p)) {
+    if (!slabs_have(p)) {
         libc_free(p);
         return;
     }
-    size_t offset = (uintptr_t)p - slabs_base();
-    uint64_t word = slab_map_word(offset);
+    struct slab_place *at = slab_place(p);
+    struct heap *owner = owner_heap(place_owner(at));
     int saved_errno = errno;
-    if (word == 0)
+    if (owner == NULL)
         heap_free_misplaced(p);
-    if (map_owner(word) == heap_self)
-        free_own_large(heap_self, p, offset, word);
+    else if (owner == heap_self)
+        heap_take_back(owner, at->slab, p);
     else
-        remote_free(p, offset, word);
+        remote_free(p, at);
     errno = saved_errno;
 }
 
 size_t heap_usable_size(const void *p)
 {
-    if (!heap_knows(p))
+    if (!slabs_have(p))
         return libc_usable_size(p);
-    uint64_t word = slab_map_word((uintptr_t)p - slabs_base());
-    if (word == 0)
+    struct slab_place *at = slab_place(p);
+    if (place_owner(at) == 0)
         os_fatal("malloc_usable_size() of what is not the start of a live block:", p);
-    return block_classes[map_class(word)].bytes;
+    return at->bytes;
 }
 
 /* ---- resizing ---- */
 
-/* In place while it fits and at least half of it is used. */
-static bool fits_in_place(size_t old_bytes, size_t size)
+/* What grows in small steps will grow on: it gets room, so that it is not copied at every step. */
+static size_t room_to_grow(size_t old_bytes, size_t size)
 {
-    return size <= old_bytes && (size >= old_bytes / 2 || old_bytes == CLASS_STEP_BYTES);
+    size_t roomy = old_bytes + old_bytes / GROWTH_SHARE;
+    return size > old_bytes && size < roomy && roomy < FLOOR_BYTES ? roomy : size;
 }
 
 void *heap_realloc(void *p, size_t size)
 {
-    if (!heap_knows(p))
+    if (!slabs_have(p))
         return libc_realloc(p, size);
     if (size == 0) {
         heap_free(p);
@@ -269,7 +287,7 @@ void *heap_realloc(void *p, size_t size)
     size_t old_bytes = heap_usable_size(p);
     if (fits_in_place(old_bytes, size))
         return p;
-    void *to = heap_malloc(size);
+    void *to = heap_malloc(room_to_grow(old_bytes, size));
     if (to == NULL)
         return size <= old_bytes ? p : NULL;
     memcpy(to, p, old_bytes < size ? old_bytes : size);
@@ -285,41 +303,40 @@ static void return_fast_list(struct heap *h, struct slab *s)
     if (head == heap_no_block)
         return;
     uint32_t n = 1;
-    while ((next = link_get(tail)) != NULL) {
+    for (; (next = link_get(tail, slabs.key)) != NULL; tail = next, n++)
         if (!link_leads_on(tail, next))
             overwritten(tail);
-        tail = next;
-        n++;
-    }
-    link_set(tail, s->free);
+    link_set(tail, s->free, slabs.key);
     s->free = head;
     h->fast[s->class] = heap_no_block;
     s->used = s->armed = s->wake = slab_used(s) - n;
 }
 
-static void trim_class(struct heap *h, unsigned class)
+static void clear_class(struct heap *h, unsigned class)
 {
     struct slab *s = h->active[class];
-    if (s == NULL)
-        return;
-    return_fast_list(h, s);
-    h->active[class] = NULL;
-    uint32_t used = slab_used(s);
-    if (used == 0)
-        retire(h, s);
-    else if (s->free == NULL && s->carved == block_classes[class].blocks)
-        make_full(s);
-    else
-        make_available(h, s);
+    if (s != NULL) {
+        return_fast_list(h, s);
+        h->active[class] = NULL;
+        if (slab_used(s) == 0)
+            retire(s);
+        else if (s->free == NULL && s->carved == block_classes[class].blocks)
+            make_full(s);
+        else
+            make_available(h, s);
+    }
+    while (!list_empty(&h->available[class]) &&
+           (s = slab_of_link(h->available[class].prev))->state == SLAB_EMPTY) {
+        h->empty_bytes -= slab_bytes(s);
+        retire(s);
+    }
 }
 
 void heap_clear(struct heap *h)
 {
     remote_receive(h);
     for (unsigned class = 0; class < CLASS_COUNT; class++)
-        trim_class(h, class);
-    while (h->nr_spare > 0)
-        slab_put(h->spare[--h->nr_spare]);
+        clear_class(h, class);
 }
 
 void heap_trim(void)

@@ -21,7 +21,7 @@
 #include "alloc/slab.h"
 #include "base/attr.h"
 
-enum { PARCELS = 64, SPARE_SLABS = 4 };
+enum { PARCELS = 64 };
 
 /* Blocks of one slab of another heap's, freed here, on their way home. */
 struct parcel {
@@ -37,11 +37,15 @@ enum heap_state {
 };
 
 struct heap {
+    /* Copies of what is constant, for the fast paths: where nothing has started, the arena has no bytes. */
+    uint64_t key;
+    uintptr_t base;
+    size_t bytes;
+    struct slab_place *map;
     void *fast[CLASS_COUNT]; /* first block of each fast list; &heap_no_block: it is empty */
     struct slab *active[CLASS_COUNT];    /* whose blocks are in the fast list; NULL: nobody's */
     struct list available[CLASS_COUNT];  /* slabs */
-    struct slab *spare[SPARE_SLABS];     /* of SLAB_SHIFT_MIN */
-    unsigned nr_spare;
+    size_t empty_bytes;  /* of available slabs of which nobody has a block */
     size_t parcel_bytes; /* in all parcels */
     struct parcel parcel[PARCELS];
     struct list link; /* among the orphans */
@@ -68,9 +72,10 @@ static inline bool heap_pop(size_t size, void **block)
 {
     struct heap *h = heap_self;
     unsigned class = class_by_steps[(size + CLASS_STEP_BYTES - 1) >> CLASS_STEP_SHIFT];
-    void *p = h->fast[class], *next = link_get(p);
+    void *p = h->fast[class], *next = link_get(p, h->key);
     if (HAK_UNLIKELY(!link_leads_on(p, next)))
         return false;
+    __builtin_prefetch(next, 1); /* its link is what the next call waits for */
     h->fast[class] = next;
     *block = p;
     return true;
@@ -78,7 +83,15 @@ static inline bool heap_pop(size_t size, void **block)
 
 static inline void heap_take_back(struct heap *h, struct slab *s, void *p)
 {
-    link_set(p, s->free);
+    if (HAK_UNLIKELY(!is_block_start((uintptr_t)p - s->start, s->inverse))) {
+        heap_free_misplaced(p);
+        return;
+    }
+    if (HAK_UNLIKELY(s->free == p)) {
+        heap_free_twice(p);
+        return;
+    }
+    link_set(p, s->free, h->key);
     s->free = p;
     if (HAK_UNLIKELY(--s->wake == 0))
         heap_woke(h, s);
@@ -87,22 +100,32 @@ static inline void heap_take_back(struct heap *h, struct slab *s, void *p)
 /* Frees a block of this thread's heap, below the floor; false: it is not one. */
 static inline bool heap_free_own(void *p)
 {
-    size_t offset = (uintptr_t)p - slabs_base();
-    if (HAK_UNLIKELY(offset >= atomic_load_explicit(&slabs.bytes, memory_order_acquire)))
-        return false;
     struct heap *h = heap_self;
-    uint64_t mine = slab_map_word(offset) ^ (uintptr_t)h;
-    if (HAK_UNLIKELY(mine >> MAP_PLAIN_BITS != 0))
+    size_t offset = (uintptr_t)p - h->base;
+    if (HAK_UNLIKELY(offset >= h->bytes))
         return false;
-    size_t inside = map_inside(mine, offset);
-    struct slab *s = slab_at(offset, inside);
-    if (HAK_UNLIKELY(!is_block_start(map_class(mine), inside)))
-        heap_free_misplaced(p);
-    else if (HAK_UNLIKELY(s->free == p))
-        heap_free_twice(p);
-    else
-        heap_take_back(h, s, p);
+    struct slab_place *at = &h->map[offset >> GRANULE_SHIFT];
+    if (HAK_UNLIKELY(place_owner(at) != (uintptr_t)h))
+        return false;
+    heap_take_back(h, at->slab, p);
     return true;
+}
+
+/* Whether a block stays where it is when it is resized: it fits, and at least half of it is used. */
+static inline bool fits_in_place(size_t old_bytes, size_t size)
+{
+    return size <= old_bytes && (size >= old_bytes / 2 || old_bytes == CLASS_STEP_BYTES);
+}
+
+/* The same for any pointer; false: it may yet stay. */
+static inline bool heap_stays(const void *p, size_t size)
+{
+    struct heap *h = heap_self;
+    size_t offset = (uintptr_t)p - h->base;
+    if (HAK_UNLIKELY(offset >= h->bytes))
+        return false;
+    struct slab_place *at = &h->map[offset >> GRANULE_SHIFT];
+    return place_owner(at) != 0 && at->bytes < FLOOR_BYTES && fits_in_place(at->bytes, size);
 }
 
 /* ---- the whole ---- */
@@ -117,15 +140,7 @@ size_t heap_usable_size(const void *p); /* 0 for NULL */
 /* Whether `p` is in a slab. Else it is a span's, or foreign. */
 static inline bool heap_has(const void *p)
 {
-    size_t offset = (uintptr_t)p - slabs_base();
-    return offset < atomic_load_explicit(&slabs.bytes, memory_order_acquire) &&
-           slab_map_word(offset) != 0;
-}
-
-/* Whether `p` is in the arena: a slab's, or a span's. */
-static inline bool heap_knows(const void *p)
-{
-    return (uintptr_t)p - slabs_base() < atomic_load_explicit(&slabs.bytes, memory_order_acquire);
+    return slabs_have(p) && place_owner(slab_place(p)) != 0;
 }
 
 /* Gives what the heap has to spare to the store, after taking in what others freed of it. */

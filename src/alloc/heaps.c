@@ -9,7 +9,7 @@
 #include "stats/stats.h"
 
 enum {
-    HEAP_STRIDE_BYTES = 1 << MAP_OWNER_SHIFT,
+    HEAP_STRIDE_BYTES = 16 << 10,
     HEAPS_PER_GIB = 16, /* of the arena */
     HEAPS_MIN = 64,
     ENTRIES_MAX = 3, /* of one thread: its last destructors are served by the C library's allocator */
@@ -21,8 +21,9 @@ enum {
 #define NONE112 NONE16, NONE16, NONE16, NONE16, NONE16, NONE16, NONE16
 
 uint64_t heap_no_block[2];
-struct heap heap_none = {.fast = {NONE112}};
+struct heap heap_none = {.key = LINK_KEY_BITS, .fast = {NONE112}};
 static_assert(CLASS_COUNT == 112, "every fast list of heap_none is empty");
+static_assert(sizeof(struct heap) <= HEAP_STRIDE_BYTES, "heaps lie side by side");
 
 _Thread_local struct heap *heap_self __attribute__((tls_model("initial-exec"))) = &heap_none;
 static _Thread_local unsigned entries __attribute__((tls_model("initial-exec")));
@@ -43,13 +44,12 @@ void heaps_start(void)
 {
     size_t n = arena.bytes / ((1 << 30) / HEAPS_PER_GIB);
     size_t bytes = (n > HEAPS_MIN ? n : HEAPS_MIN) * HEAP_STRIDE_BYTES;
-    uintptr_t base = (uintptr_t)os->reserve(bytes + HEAP_STRIDE_BYTES);
+    uintptr_t base = (uintptr_t)os->reserve(bytes);
     stat_add(STAT_os_mmap, 1);
     list_init(&heaps.orphans);
     if (base != 0)
-        heaps.table = (struct region){.base = align_up(base, HEAP_STRIDE_BYTES),
-                                      .bytes = bytes,
-                                      .step_bytes = HEAP_STRIDE_BYTES};
+        heaps.table = (struct region){
+            .base = base, .bytes = bytes, .step_bytes = HEAP_STRIDE_BYTES};
     heaps.has_key = pthread_key_create(&heaps.key, leave) == 0;
 }
 
@@ -60,6 +60,10 @@ static struct heap *heap_number(unsigned number)
 
 static void init_heap(struct heap *h)
 {
+    h->key = slabs.key;
+    h->base = slabs.base;
+    h->bytes = slabs.bytes;
+    h->map = slabs.map;
     for (unsigned class = 0; class < CLASS_COUNT; class++) {
         h->fast[class] = heap_no_block;
         list_init(&h->available[class]);

@@ -20,16 +20,16 @@ static_assert((1 << SLAB_SHIFT_MAX) / CLASS_STEP_BYTES < 1 << COUNT_BITS, "and t
 
 static uint64_t pack(uintptr_t next, uint32_t count)
 {
-    uint64_t step = next != 0 ? ((next - slabs_base()) >> CLASS_STEP_SHIFT) + 1 : 0;
-    return (step << COUNT_BITS | count) ^ slabs_key();
+    uint64_t step = next != 0 ? ((next - slabs.base) >> CLASS_STEP_SHIFT) + 1 : 0;
+    return (step << COUNT_BITS | count) ^ slabs.key;
 }
 
 static uintptr_t unpack(uint64_t word, uint32_t *count)
 {
-    word ^= slabs_key();
+    word ^= slabs.key;
     *count = word & ((1u << COUNT_BITS) - 1);
     uint64_t step = word >> COUNT_BITS;
-    return step != 0 ? slabs_base() + ((step - 1) << CLASS_STEP_SHIFT) : 0;
+    return step != 0 ? slabs.base + ((step - 1) << CLASS_STEP_SHIFT) : 0;
 }
 
 /* ---- sending ---- */
@@ -47,7 +47,7 @@ static void post(struct heap *owner, struct message *m, uint32_t count)
 
 static struct heap *owner_of(const void *p)
 {
-    return map_owner(slab_map_word((uintptr_t)p - slabs_base()));
+    return owner_heap(place_owner(slab_place(p)));
 }
 
 static void send(struct parcel *parcel)
@@ -55,7 +55,7 @@ static void send(struct parcel *parcel)
     if (parcel->slab == NULL)
         return;
     parcel->slab = NULL;
-    link_set(parcel->tail, parcel->head);
+    link_set(parcel->tail, parcel->head, slabs.key);
     post(owner_of(parcel->tail), parcel->tail, parcel->count);
 }
 
@@ -70,40 +70,43 @@ void remote_send(struct heap *h)
 
 static struct parcel *parcel_for(struct heap *h, const struct slab *s)
 {
-    return &h->parcel[(size_t)(s - slabs.slab) % PARCELS];
+    return &h->parcel[(size_t)(s - slabs.table) % PARCELS];
 }
 
 /* A thread without a heap sends each block by itself. */
 static void free_alone(void *p)
 {
-    link_set(p, p);
+    link_set(p, p, slabs.key);
     post(owner_of(p), p, 1);
 }
 
-void remote_free(void *p, size_t offset, uint64_t word)
+static void add(struct parcel *parcel, void *p)
 {
-    unsigned class = map_class(word);
-    size_t inside = map_inside(word, offset);
-    if (HAK_UNLIKELY(!is_block_start(class, inside)))
-        heap_free_misplaced(p);
+    if (HAK_UNLIKELY(parcel->head == p))
+        heap_free_twice(p);
+    link_set(p, parcel->head, slabs.key);
+    parcel->head = p;
+    parcel->count++;
+}
+
+void remote_free(void *p, const struct slab_place *at)
+{
     struct heap *h = heap_self;
+    struct slab *s = at->slab;
+    if (HAK_UNLIKELY(!is_block_start((uintptr_t)p - slab_start_of(s), class_inverse[at->class])))
+        heap_free_misplaced(p);
     if (HAK_UNLIKELY(h == &heap_none) && (h = heaps_enter()) == NULL) {
         free_alone(p);
         return;
     }
-    struct slab *s = slab_at(offset, inside);
     struct parcel *parcel = parcel_for(h, s);
-    if (parcel->slab != s) {
+    if (parcel->slab == s) {
+        add(parcel, p);
+    } else {
         send(parcel);
         *parcel = (struct parcel){.slab = s, .count = 1, .head = p, .tail = p};
-    } else {
-        if (HAK_UNLIKELY(parcel->head == p))
-            heap_free_twice(p);
-        link_set(p, parcel->head);
-        parcel->head = p;
-        parcel->count++;
     }
-    h->parcel_bytes += block_classes[class].bytes;
+    h->parcel_bytes += block_classes[at->class].bytes;
     if (HAK_UNLIKELY(h->parcel_bytes >= PARCELS_MAX_BYTES))
         remote_send(h);
 }
@@ -125,19 +128,19 @@ static void count_freed(struct heap *h, struct slab *s, uint32_t count)
 
 static void receive(struct heap *h, struct message *m, uint32_t count)
 {
-    size_t offset = (uintptr_t)m - slabs_base();
-    uint64_t word = slab_map_word(offset);
-    if (HAK_UNLIKELY(word == 0))
+    struct slab_place *at = slab_place(m);
+    struct heap *owner = owner_heap(place_owner(at));
+    if (HAK_UNLIKELY(owner == NULL))
         heap_free_twice(m);
-    if (map_owner(word) != h) { /* the slab was adopted meanwhile */
-        post(map_owner(word), m, count);
+    if (HAK_UNLIKELY(owner != h)) { /* the slab was adopted meanwhile */
+        post(owner, m, count);
         return;
     }
-    struct slab *s = slab_at(offset, map_inside(word, offset));
-    void *head = link_get(m);
+    struct slab *s = at->slab;
+    void *head = link_get(m, slabs.key);
     if (HAK_UNLIKELY(!link_leads_on(m, head)))
         os_fatal("a free block was written to:", m);
-    link_set(m, s->free);
+    link_set(m, s->free, slabs.key);
     s->free = head;
     count_freed(h, s, count);
 }

@@ -13,8 +13,8 @@
 
 #include "alloc/heap.h"
 
-/* Frees a block of another heap's, at `offset` in the arena, whose map word is `word`. */
-void remote_free(void *p, size_t offset, uint64_t word);
+/* Frees a block of another heap's, of which the map says `at`. */
+void remote_free(void *p, const struct slab_place *at);
 
 /* Sends all parcels. */
 void remote_send(struct heap *h);

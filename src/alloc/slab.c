@@ -4,21 +4,19 @@
 #include "os/os.h"
 #include "stats/stats.h"
 
-static const size_t MAP_STEP_BYTES = 4096, SLAB_STEP_BYTES = 64 << 10;
-#define KEY_TOP_BIT ((uint64_t)1 << 63) /* no address has it */
+static const size_t TABLE_STEP_BYTES = 16 << 10;
 
-struct slabs slabs = {.key = KEY_TOP_BIT};
+struct slabs slabs;
 
 /* ---- start ---- */
 
 /* One table for the whole arena, made usable in each zone from its start on. */
-static void divide_table(struct region zone[ZONE_COUNT], uintptr_t table, size_t row_bytes,
-                         size_t step_bytes)
+static void divide_table(struct region zone[ZONE_COUNT], void *table, size_t row_bytes)
 {
     size_t bytes = (arena.zone_bytes >> GRANULE_SHIFT) * row_bytes;
     for (unsigned z = 0; z < ZONE_COUNT; z++)
         zone[z] = (struct region){
-            .base = table + z * bytes, .bytes = bytes, .step_bytes = step_bytes};
+            .base = (uintptr_t)table + z * bytes, .bytes = bytes, .step_bytes = TABLE_STEP_BYTES};
 }
 
 void slab_start(uint64_t random)
@@ -26,23 +24,23 @@ void slab_start(uint64_t random)
     size_t rows = arena.bytes >> GRANULE_SHIFT;
     if (rows == 0)
         return;
-    size_t map_bytes = rows * sizeof(uint64_t), slab_bytes = rows * sizeof(struct slab);
+    size_t map_bytes = rows * sizeof(struct slab_place), table_bytes = rows * sizeof(struct slab);
     void *map = os->reserve_zeros(map_bytes);
-    void *table = os->reserve(slab_bytes);
+    void *table = os->reserve(table_bytes);
     stat_add(STAT_os_mmap, 2);
     if (map == NULL || table == NULL) {
         if (map != NULL)
             os->release(map, map_bytes);
         if (table != NULL)
-            os->release(table, slab_bytes);
+            os->release(table, table_bytes);
         return;
     }
+    slabs.base = arena.base;
     slabs.map = map;
-    slabs.slab = table;
-    atomic_store_explicit(&slabs.base, arena.base, memory_order_relaxed);
-    atomic_store_explicit(&slabs.key, random | KEY_TOP_BIT, memory_order_relaxed);
-    divide_table(slabs.map_zone, (uintptr_t)map, sizeof(uint64_t), MAP_STEP_BYTES);
-    divide_table(slabs.slab_zone, (uintptr_t)table, sizeof(struct slab), SLAB_STEP_BYTES);
+    slabs.table = table;
+    slabs.key = random | LINK_KEY_BITS;
+    divide_table(slabs.map_zone, map, sizeof(struct slab_place));
+    divide_table(slabs.table_zone, table, sizeof(struct slab));
     atomic_store_explicit(&slabs.bytes, arena.bytes, memory_order_release);
 }
 
@@ -51,28 +49,34 @@ void slab_start(uint64_t random)
 static bool commit_rows(const struct span *s)
 {
     size_t rows = (size_t)s->first + s->granules;
-    return region_commit(&slabs.map_zone[s->zone], rows * sizeof(uint64_t)) == 0 &&
-           region_commit(&slabs.slab_zone[s->zone], rows * sizeof(struct slab)) == 0;
+    return region_commit(&slabs.map_zone[s->zone], rows * sizeof(struct slab_place)) == 0 &&
+           region_commit(&slabs.table_zone[s->zone], rows * sizeof(struct slab)) == 0;
 }
 
 void slab_set_owner(struct slab *s, struct heap *owner)
 {
     const struct block_class *c = &block_classes[s->class];
-    size_t first = (size_t)(s - slabs.slab), granules = (size_t)1 << (c->slab_shift - GRANULE_SHIFT);
-    uint64_t word = 0;
-    if (owner != NULL)
-        word = (uint64_t)(uintptr_t)owner | (uint64_t)(c->bytes >= FLOOR_BYTES) << MAP_LARGE_BIT |
-               (uint64_t)(64 - c->slab_shift) << MAP_CLASS_BITS | s->class;
-    for (size_t i = 0; i < granules; i++)
-        atomic_store_explicit(&slabs.map[first + i], word, memory_order_relaxed);
+    struct slab_place *at = &slabs.map[s - slabs.table];
+    uintptr_t word = (uintptr_t)owner;
+    if (owner != NULL && c->bytes >= FLOOR_BYTES)
+        word |= OWNER_OF_LARGE;
+    for (size_t i = 0; i < (size_t)1 << (c->slab_shift - GRANULE_SHIFT); i++) {
+        at[i].slab = s;
+        at[i].class = s->class;
+        at[i].bytes = c->bytes;
+        atomic_store_explicit(&at[i].owner, word, memory_order_relaxed);
+    }
 }
 
 /* ---- life ---- */
 
 static void init_slab(struct slab *s, struct heap *owner, unsigned class, bool clean)
 {
-    *s = (struct slab){
-        .class = (uint8_t)class, .state = SLAB_ACTIVE, .clean = clean, .span = s->span};
+    *s = (struct slab){.start = slab_start_of(s),
+                       .inverse = class_inverse[class],
+                       .class = (uint8_t)class,
+                       .state = SLAB_ACTIVE,
+                       .clean = clean};
     list_init(&s->link);
     slab_set_owner(s, owner);
 }
@@ -86,23 +90,16 @@ struct slab *slab_get(struct heap *owner, unsigned class)
         store_put_slab(span);
         return NULL;
     }
-    struct slab *s = slab_at((uintptr_t)span_address(span) - slabs_base(), 0);
-    s->span = span;
+    struct slab *s = &slabs.table[((uintptr_t)span_address(span) - slabs.base) >> GRANULE_SHIFT];
     init_slab(s, owner, class, !span->dirty);
     return s;
 }
 
 void slab_put(struct slab *s)
 {
-    struct span *span = s->span;
     slab_set_owner(s, NULL);
     s->state = SLAB_NONE;
-    store_put_slab(span);
-}
-
-void slab_change_class(struct slab *s, struct heap *owner, unsigned class)
-{
-    init_slab(s, owner, class, false);
+    store_put_slab(span_starting_at((const void *)s->start));
 }
 
 void *slab_carve(struct slab *s)
@@ -111,10 +108,10 @@ void *slab_carve(struct slab *s)
     uint32_t left = c->blocks - s->carved, n = left < c->carved ? left : c->carved;
     if (n == 0)
         return NULL;
-    char *first = (char *)slab_memory(s) + (size_t)s->carved * c->bytes, *p = first;
+    char *first = (char *)s->start + (size_t)s->carved * c->bytes, *p = first;
     for (uint32_t i = 1; i < n; i++, p += c->bytes)
-        link_set(p, p + c->bytes);
-    link_set(p, NULL);
+        link_set(p, p + c->bytes, slabs.key);
+    link_set(p, NULL, slabs.key);
     s->carved += n;
     s->used += n;
     s->armed += n;

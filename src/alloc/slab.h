@@ -1,20 +1,21 @@
 /*
  * Slabs: spans that are cut into blocks of one size class.
  *
- * A slab is described outside the memory it hands out, in a table with a row for every granule of the arena, and a map
- * with a word for every granule says whose slab it is in: the owning heap's address, and below it the slab's class
- * and size. The map is all that a thread reads of another one's slab. Everything else in a slab is its owner's.
+ * A slab is described outside the memory it hands out, in a table with a row for every granule of the arena. Another
+ * table, the map, says of every granule whose slab it is in and of what class; it is all that a thread reads of another
+ * one's slab. Everything else is the owner's.
  *
  * A free block holds a link to the next one, stored so that a stray write into it is noticed when it is used: it must
- * decode to an address in the same slab. Blocks are carved a page at a time, so no more is touched than is used.
+ * decode to a block's address in the same slab. Blocks are carved a page at a time: no more is touched than is used.
  *
  * A slab is ACTIVE (its blocks are in its heap's fast list), FULL (too few blocks are free for it to be looked
- * at), AVAILABLE (in a list of its heap's) or SPARE (empty, of no class). `wake` counts frees down to the next change,
- * so that a free is a push and a decrement.
+ * at), AVAILABLE (in a list of its heap's) or EMPTY (the same, at the list's end, and nobody has a block). `wake`
+ * counts frees down to the next change, so that a free is a push and a decrement.
  */
 #ifndef HAK_ALLOC_SLAB_H
 #define HAK_ALLOC_SLAB_H
 
+#include <assert.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,120 +28,107 @@
 
 struct heap;
 
-enum slab_state { SLAB_NONE, SLAB_ACTIVE, SLAB_FULL, SLAB_AVAILABLE };
+enum slab_state { SLAB_NONE, SLAB_ACTIVE, SLAB_FULL, SLAB_AVAILABLE, SLAB_EMPTY };
 
 struct slab {
     void *free;       /* freed blocks, linked */
-    uint32_t wake;    /* frees until slab_woke(); > 0 */
+    uintptr_t start;  /* of its memory */
+    uint64_t inverse; /* class_inverse of its class */
+    uint32_t wake;    /* frees until heap_woke(); > 0 once a block is carved */
     uint32_t armed;   /* `wake` when it was last set */
     uint32_t used;    /* blocks carved and not in `free`, when `wake` was last set */
     uint32_t carved;  /* blocks ever handed to a list; those behind were never used */
+    struct list link; /* AVAILABLE: in its heap's list */
     uint8_t class;    /* index of block_classes */
     uint8_t state;    /* enum slab_state */
     bool clean;       /* what was not carved yet is zero */
-    struct list link; /* AVAILABLE: in its heap's list */
-    struct span *span;
-} __attribute__((aligned(64))); /* a power of two: its row is found by a shift */
+} __attribute__((aligned(64)));
 
-/* A word of the map: the heap's address, which is a multiple of 2^MAP_OWNER_SHIFT, and below it: */
-enum {
-    MAP_CLASS_BITS = 8, /* the class */
-    MAP_SHIFT_BITS = 8, /* 64 less log2 of the slab's bytes */
-    MAP_PLAIN_BITS = MAP_CLASS_BITS + MAP_SHIFT_BITS,
-    MAP_LARGE_BIT = MAP_PLAIN_BITS, /* blocks at or above the floor: a free has more to do */
-    MAP_OWNER_SHIFT = MAP_LARGE_BIT + 1,
+static_assert(sizeof(struct slab) == 64, "a cache line");
+
+/* What the map says of a granule. */
+struct slab_place {
+    _Atomic uintptr_t owner; /* the heap; plus OWNER_OF_LARGE; 0: the granule is in no slab */
+    struct slab *slab;
+    uint32_t class;
+    uint32_t bytes;  /* of a block */
+    uint64_t unused; /* a power of two is found by a shift */
 };
+
+/* Blocks at or above the floor: a free has more to do than the fast path. */
+enum { OWNER_OF_LARGE = 1, OWNER_ALIGN = 64 };
 
 /* Where slabs are. Constant once `bytes` is set, which is set last; before, every pointer is foreign. */
 struct slabs {
     _Atomic size_t bytes; /* of the arena; 0: no heap of our own */
-    _Atomic uintptr_t base;
-    _Atomic uint64_t key; /* of the links; its top bit is set, so no key is an address */
-    _Atomic uint64_t *map;
-    struct slab *slab;
-    struct region map_zone[ZONE_COUNT], slab_zone[ZONE_COUNT];
+    uintptr_t base;       /* of the arena */
+    struct slab_place *map;
+    struct slab *table;
+    uint64_t key; /* of the links */
+    struct region map_zone[ZONE_COUNT], table_zone[ZONE_COUNT];
 };
 extern struct slabs slabs;
+
+/* A key has a bit that no address has, and low bits that no block's address has: a zero never decodes to a block. */
+#define LINK_KEY_BITS ((uint64_t)1 << 63 | 5)
 
 /* Reserves the tables of the arena; without them, or without an arena, there is no heap of our own. */
 void slab_start(uint64_t random);
 
-static inline uintptr_t slabs_base(void)
-{
-    return atomic_load_explicit(&slabs.base, memory_order_relaxed);
-}
-
-static inline uint64_t slabs_key(void)
-{
-    return atomic_load_explicit(&slabs.key, memory_order_relaxed);
-}
-
 /* ---- links ---- */
 
-enum { LINK_ROTATION = 16 }; /* so that the low bytes, which are overrun first, hold high bits */
-
-static inline void *link_get(const void *p)
+static inline void *link_get(const void *p, uint64_t key)
 {
-    uint64_t word = *(const uint64_t *)p;
-    return (void *)(uintptr_t)((word << LINK_ROTATION | word >> (64 - LINK_ROTATION)) ^ slabs_key());
+    return (void *)(uintptr_t)(*(const uint64_t *)p ^ key);
 }
 
-static inline void link_set(void *p, const void *next)
+static inline void link_set(void *p, const void *next, uint64_t key)
 {
-    uint64_t word = (uint64_t)(uintptr_t)next ^ slabs_key();
-    *(uint64_t *)p = word >> LINK_ROTATION | word << (64 - LINK_ROTATION);
+    *(uint64_t *)p = (uint64_t)(uintptr_t)next ^ key;
 }
 
 /* Whether a link that was read at `p` leads to a block; the end of a list does not, and what was overwritten. */
 static inline bool link_leads_on(const void *p, const void *next)
 {
-    return ((uintptr_t)next ^ (uintptr_t)p) >> SLAB_SHIFT_MAX == 0;
+    const uint64_t differs = ~(((uint64_t)1 << SLAB_SHIFT_MAX) - CLASS_STEP_BYTES);
+    return (((uintptr_t)next ^ (uintptr_t)p) & differs) == 0;
 }
 
 /* ---- finding ---- */
 
-static inline uint64_t slab_map_word(size_t offset)
+/* Whether a pointer is in the arena. Any thread, at any time. */
+static inline bool slabs_have(const void *p)
 {
-    return atomic_load_explicit(&slabs.map[offset >> GRANULE_SHIFT], memory_order_relaxed);
+    size_t bytes = atomic_load_explicit(&slabs.bytes, memory_order_acquire);
+    return bytes != 0 && (uintptr_t)p - slabs.base < bytes;
 }
 
-static inline struct heap *map_owner(uint64_t word)
+/* The map's word on a pointer in the arena. */
+static inline struct slab_place *slab_place(const void *p)
 {
-    return (struct heap *)(uintptr_t)(word >> MAP_OWNER_SHIFT << MAP_OWNER_SHIFT);
+    return &slabs.map[((uintptr_t)p - slabs.base) >> GRANULE_SHIFT];
 }
 
-static inline unsigned map_class(uint64_t word)
+static inline uintptr_t place_owner(struct slab_place *at)
 {
-    return (uint8_t)word;
+    return atomic_load_explicit(&at->owner, memory_order_relaxed);
 }
 
-/* Where in its slab is what lies at `offset` in the arena? */
-static inline size_t map_inside(uint64_t word, size_t offset)
+static inline struct heap *owner_heap(uintptr_t owner)
 {
-    unsigned shift = (uint8_t)(word >> MAP_CLASS_BITS);
-    return offset << shift >> shift;
+    return (struct heap *)(owner & ~(uintptr_t)OWNER_OF_LARGE);
 }
 
-/* The slab of a block at `offset` in the arena, and where in it the block is. */
-static inline struct slab *slab_at(size_t offset, size_t inside)
+/* The start of the slab's memory, for threads that must not read the slab. */
+static inline uintptr_t slab_start_of(const struct slab *s)
 {
-    return &slabs.slab[(offset - inside) >> GRANULE_SHIFT];
+    return slabs.base + ((uintptr_t)(s - slabs.table) << GRANULE_SHIFT);
 }
 
-/* Whether a block of the class may start there. */
-static inline bool is_block_start(unsigned class, size_t inside)
+/* Whether a block may start so far into a slab. */
+static inline bool is_block_start(size_t inside, uint64_t inverse)
 {
-    return inside * class_inverse[class] < class_inverse[class];
-}
-
-static inline size_t slab_offset(const struct slab *s)
-{
-    return (size_t)(s - slabs.slab) << GRANULE_SHIFT;
-}
-
-static inline void *slab_memory(const struct slab *s)
-{
-    return (void *)(slabs_base() + slab_offset(s));
+    return inside * inverse < inverse;
 }
 
 /* ---- life ---- */
@@ -150,9 +138,6 @@ struct slab *slab_get(struct heap *owner, unsigned class);
 
 /* Gives the slab's span back. Nobody has a block of it. */
 void slab_put(struct slab *s);
-
-/* Makes a slab, of which nobody has a block, one of that class, with the same size. */
-void slab_change_class(struct slab *s, struct heap *owner, unsigned class);
 
 /* Says in the map that the slab is `owner`'s from now on; NULL: nobody's. */
 void slab_set_owner(struct slab *s, struct heap *owner);

@@ -443,6 +443,13 @@ bool span_extend(struct span *s, uint32_t granules)
     return true;
 }
 
+struct span *span_starting_at(const void *p)
+{
+    uintptr_t offset = (uintptr_t)p - arena.base;
+    unsigned zone = offset >= arena.zone_bytes;
+    return span_number(*map_entry(zone, (uint32_t)((offset - zone * arena.zone_bytes) >> GRANULE_SHIFT)));
+}
+
 struct span *span_of(const void *p)
 {
     uintptr_t offset = (uintptr_t)p - atomic_load_explicit(&arena.base, memory_order_relaxed);

@@ -138,6 +138,9 @@ static inline bool arena_has(const void *p)
     return (uintptr_t)p - atomic_load_explicit(&arena.base, memory_order_relaxed) < bytes;
 }
 
+/* The span that starts at `p`, where one is known to. */
+struct span *span_starting_at(const void *p);
+
 /* The LIVE span that starts at `p`, an address in the arena; NULL: none does. */
 struct span *span_of(const void *p);
 

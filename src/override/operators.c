@@ -77,10 +77,19 @@ static HAK_COLD void *behind_us(const char *name)
     return found;
 }
 
+/* What nearly every call does, apart, so that it needs no stack frame. */
+static inline bool serve_small(size_t size, size_t align, void **p)
+{
+    return align == 1 && size < FLOOR_BYTES && !are_replaced() && heap_pop(size, p);
+}
+
 #define X(name, parameters, arguments, align_bytes)                                                \
     HAK_EXPORT void *name parameters                                                               \
     {                                                                                              \
-        void *p = are_replaced() ? NULL : hak_alloc_at_site(size, align_bytes, CALLER);            \
+        void *p;                                                                                   \
+        if (HAK_LIKELY(serve_small(size, align_bytes, &p)))                                        \
+            return p;                                                                              \
+        p = are_replaced() ? NULL : hak_alloc_at_site(size, align_bytes, CALLER);                  \
         if (HAK_LIKELY(p != NULL))                                                                 \
             return p;                                                                              \
         return ((void *(*)parameters)behind_us(#name))arguments;                                   \
@@ -91,8 +100,10 @@ NEW_TABLE(X)
 #define X(name, parameters, arguments)                                                             \
     HAK_EXPORT void name parameters                                                                \
     {                                                                                              \
-        if (HAK_LIKELY(!are_replaced()))                                                           \
-            hak_free_block(p);                                                                     \
+        if (HAK_LIKELY(!are_replaced() && heap_free_own(p)))                                       \
+            return;                                                                                \
+        if (!are_replaced())                                                                       \
+            hak_free_slowly(p);                                                                    \
         else                                                                                       \
             ((void(*) parameters)behind_us(#name)) arguments;                                      \
     }
