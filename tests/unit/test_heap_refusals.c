@@ -213,6 +213,30 @@ ISOLATED(a_heap_that_has_no_memory_for_a_slab_is_helped_out_by_the_c_library)
     hak_free_block(q);
 }
 
+ISOLATED(a_span_that_the_tables_have_no_row_for_is_put_back)
+{
+    char *p[10];
+    fake_start();
+    start("mmap/base/touch/drop");
+    char *small = get(100);
+    for (unsigned i = 0; i < 10; i++)
+        p[i] = get(60 * MIB); /* what is usable behind them lies far behind the rows that are */
+    fake_fail_always(FAKE_COMMIT, ENOMEM);
+    char *q = get(1000);
+    CHECK(is_the_c_librarys(q) && fake_has_failed());
+    fake_fail_never();
+    hak_free_block(q);
+    q = get(1000);
+    CHECK(heap_has(q));
+    stamp(q, 5);
+    CHECK(is_stamped(q, 1000, 5));
+    hak_free_block(q);
+    hak_free_block(small);
+    for (unsigned i = 0; i < 10; i++)
+        hak_free_block(p[i]);
+    check_nothing_is_lost();
+}
+
 ISOLATED(what_a_heap_has_is_enough_where_no_more_is_to_be_had)
 {
     char *p[100];
@@ -359,6 +383,7 @@ int main(void)
         cmocka_unit_test(any_kind_of_call_may_be_refused_after_a_while),
         cmocka_unit_test(without_the_tables_of_slabs_the_c_library_has_the_small_blocks),
         cmocka_unit_test(a_heap_that_has_no_memory_for_a_slab_is_helped_out_by_the_c_library),
+        cmocka_unit_test(a_span_that_the_tables_have_no_row_for_is_put_back),
         cmocka_unit_test(what_a_heap_has_is_enough_where_no_more_is_to_be_had),
         cmocka_unit_test(where_neither_heap_nor_c_library_has_memory_a_span_helps_out),
         cmocka_unit_test(a_machine_that_charges_what_is_usable_is_served),
