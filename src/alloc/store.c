@@ -24,6 +24,9 @@ enum {
 
 static const uint64_t TICK_MIN_NS = 10000000, TICK_MAX_NS = 1000000000;
 
+/* Of slabs it is not known who will want them: a program that was big for a moment is small a second later. */
+static const uint64_t SLAB_IDLE_NS = 500000000;
+
 static struct {
     struct lock lock;
     struct bigcache cache;
@@ -117,17 +120,23 @@ static void drop_all(struct list *left, struct list *due, enum stat_id counter)
     }
 }
 
-static void keep(struct span *s, struct list *due)
+static void keep_at_most(struct span *s, uint64_t most_idle_ns, struct list *due)
 {
     struct list left;
     list_init(&left);
     s->cache.address = (uintptr_t)span_address(s);
     s->cache.bytes = span_bytes(s);
     s->cache.zone = s->zone;
+    s->cache.most_idle_ns = most_idle_ns;
     s->dirty = true;
     set_state(s, SPAN_CACHED);
     bigcache_put(&store.cache, &s->cache, 0, &left);
     drop_all(&left, due, STAT_cache_evictions);
+}
+
+static void keep(struct span *s, struct list *due)
+{
+    keep_at_most(s, 0, due);
 }
 
 static void unlock(void)
@@ -318,7 +327,7 @@ void store_put_slab(struct span *s)
     lock_acquire(&store.lock);
     store.slab_bytes -= span_bytes(s);
     s->cache.site = 0;
-    keep(s, &due);
+    keep_at_most(s, SLAB_IDLE_NS, &due);
     unlock();
     flush(&due);
 }
@@ -422,6 +431,8 @@ static uint64_t next_look_ns(void)
         if (next == 0 || tick < next)
             next = tick;
     }
+    if (store.cache.brief_bytes != 0 && next > SLAB_IDLE_NS / LOOKS_PER_BREAK_EVEN)
+        next = SLAB_IDLE_NS / LOOKS_PER_BREAK_EVEN;
     if (store.batch.count != 0 && (next == 0 || store.batch.options.deadline_ns < next))
         next = store.batch.options.deadline_ns;
     return next;

@@ -51,6 +51,7 @@ bool bigcache_remove(struct bigcache *c, struct cache_entry *e)
         class_set_remove(&c->used[e->zone], class);
     c->bytes -= e->bytes;
     c->zone_bytes[e->zone] -= e->bytes;
+    c->brief_bytes -= e->most_idle_ns != 0 ? e->bytes : 0;
     return true;
 }
 
@@ -91,6 +92,7 @@ void bigcache_put(struct bigcache *c, struct cache_entry *e, uint64_t now_ns, st
     class_set_add(&c->used[e->zone], class);
     c->bytes += e->bytes;
     c->zone_bytes[e->zone] += e->bytes;
+    c->brief_bytes += e->most_idle_ns != 0 ? e->bytes : 0;
 }
 
 static bool serves(const struct cache_entry *e, size_t bytes, size_t align)
@@ -152,9 +154,11 @@ static void expire_zone(struct bigcache *c, unsigned zone, uint64_t now_ns, uint
     for (struct list *l = head->next; l != head; l = next) {
         struct cache_entry *e = entry_of_lru(l);
         next = l->next;
+        uint64_t most = e->most_idle_ns != 0 && e->most_idle_ns < break_even_ns ? e->most_idle_ns
+                                                                                : break_even_ns;
         if (e->since_ns == 0)
             e->since_ns = now_ns;
-        else if (now_ns - e->since_ns >= break_even_ns)
+        else if (now_ns - e->since_ns >= most)
             leave(c, e, left);
     }
 }
