@@ -2,6 +2,7 @@
  * Serving: what an arm leads to, and what machines and limits make of it.
  */
 #include "blocks.h"
+#include "enormous.h"
 
 #include <signal.h>
 #include <sys/resource.h>
@@ -213,20 +214,6 @@ ISOLATED(a_limit_on_address_space_leaves_a_smaller_arena)
 }
 
 /* ---- sizes and alignments ---- */
-
-/* The sanitizers' malloc ends the program at sizes that cannot be had, unless it is told not to. */
-HAK_EXPORT const char *__asan_default_options(void);
-HAK_EXPORT const char *__tsan_default_options(void);
-
-const char *__asan_default_options(void)
-{
-    return "allocator_may_return_null=1";
-}
-
-const char *__tsan_default_options(void)
-{
-    return "allocator_may_return_null=1";
-}
 
 ISOLATED(what_cannot_be_had_is_null_and_enomem)
 {

@@ -1,6 +1,7 @@
 /*
  * The heap of one thread: blocks in slabs, from the first malloc to the last slab that goes back.
  */
+#include "enormous.h"
 #include "slabs.h"
 
 /* From 1 byte to CLASS_MAX_BYTES, every order of magnitude as often as another. */
