@@ -114,26 +114,27 @@ static void *serve(struct order *o)
 }
 
 /* A block under the floor that the heap has no memory for. */
-static HAK_COLD void *serve_small(size_t size, size_t align, bool zeroed)
+static HAK_COLD void *serve_small(size_t size, size_t align, bool zeroed, int saved_errno)
 {
     struct order o = {.bytes = size, .align = align, .zeroed = zeroed};
-    return is_started() ? serve_otherwise(&o, true, errno) : NULL;
+    return is_started() ? serve_otherwise(&o, true, saved_errno) : NULL;
 }
 
 void *hak_malloc_slowly(size_t size, uint64_t site)
 {
     if (size >= FLOOR_BYTES)
         return serve(&(struct order){.bytes = size, .align = 1, .site = site});
-    void *p = heap_malloc_slowly(size);
-    return HAK_LIKELY(p != NULL) ? p : serve_small(size, 1, false);
+    void *p = heap_take(size);
+    return HAK_LIKELY(p != NULL) ? p : hak_alloc_at_site(size, 1, site);
 }
 
 void *hak_alloc_at_site(size_t size, size_t align, uint64_t site)
 {
     if (HAK_UNLIKELY(size >= FLOOR_BYTES))
         return serve(&(struct order){.bytes = size, .align = align, .site = site});
+    int saved_errno = errno;
     void *p = align > alignof(max_align_t) ? heap_memalign(align, size) : heap_malloc(size);
-    return HAK_LIKELY(p != NULL) ? p : serve_small(size, align, false);
+    return HAK_LIKELY(p != NULL) ? p : serve_small(size, align, false, saved_errno);
 }
 
 void *hak_calloc_at_site(size_t count, size_t size, uint64_t site)
@@ -143,8 +144,9 @@ void *hak_calloc_at_site(size_t count, size_t size, uint64_t site)
         return heap_calloc(count, size);
     if (HAK_UNLIKELY(bytes >= FLOOR_BYTES))
         return serve(&(struct order){.bytes = bytes, .align = 1, .site = site, .zeroed = true});
+    int saved_errno = errno;
     void *p = heap_calloc(count, size);
-    return HAK_LIKELY(p != NULL) ? p : serve_small(bytes, 1, true);
+    return HAK_LIKELY(p != NULL) ? p : serve_small(bytes, 1, true, saved_errno);
 }
 
 /* ---- taking back ---- */

@@ -179,17 +179,19 @@ static inline void *take_of_class(unsigned class, bool *fresh)
     return take(h, class, fresh);
 }
 
-void *heap_malloc_slowly(size_t size)
+void *heap_take(size_t size)
 {
     bool fresh;
-    void *p = size <= CLASS_MAX_BYTES ? take_of_class(class_of(size), &fresh) : NULL;
-    return HAK_LIKELY(p != NULL) ? p : libc_malloc(size);
+    return take_of_class(class_of(size), &fresh);
 }
 
 void *heap_malloc(size_t size)
 {
     void *p;
-    return size < FLOOR_BYTES && heap_pop(size, &p) ? p : heap_malloc_slowly(size);
+    if (size < FLOOR_BYTES && heap_pop(size, &p))
+        return p;
+    p = size <= CLASS_MAX_BYTES ? heap_take(size) : NULL;
+    return p != NULL ? p : libc_malloc(size);
 }
 
 /* A block whose memory may be known to be zero. */

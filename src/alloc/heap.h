@@ -61,13 +61,15 @@ extern _Thread_local struct heap *heap_self __attribute__((tls_model("initial-ex
 
 /* ---- the fast paths ---- */
 
-void *heap_malloc_slowly(size_t size);
 void heap_woke(struct heap *h, struct slab *s);
 /* These end the program; that the compiler does not know it keeps a stack frame out of free(). */
 HAK_COLD void heap_free_misplaced(const void *p);
 HAK_COLD void heap_free_twice(const void *p);
 
-/* A block of `size` bytes, which are less than the floor; false: heap_malloc_slowly() may have one. */
+/* A block of up to CLASS_MAX_BYTES of this thread's heap; NULL: no memory, or there is no heap of our own. */
+void *heap_take(size_t size);
+
+/* The same of less than the floor; false: heap_take() may have one. */
 static inline bool heap_pop(size_t size, void **block)
 {
     struct heap *h = heap_self;

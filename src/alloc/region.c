@@ -6,10 +6,19 @@
 #include "os/os.h"
 #include "stats/stats.h"
 
+static size_t page_bytes = 4096;
+
+void region_start(size_t bytes)
+{
+    page_bytes = bytes;
+}
+
+/* Whole pages; a page that two neighbouring regions share is made usable by either. */
 static int commit_range(struct region *r, size_t from, size_t to)
 {
+    uintptr_t start = align_down(r->base + from, page_bytes);
     stat_add(STAT_os_mprotect, 1);
-    return os->commit((void *)(r->base + from), to - from);
+    return os->commit((void *)start, align_up(r->base + to, page_bytes) - start);
 }
 
 /* Two threads may commit overlapping ranges: that is harmless, and the furthest end is kept. */

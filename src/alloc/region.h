@@ -18,6 +18,9 @@ struct region {
     _Atomic size_t committed; /* usable; only ever grows */
 };
 
+/* The size of a page, by which access is given; before any region is used. */
+void region_start(size_t page_bytes);
+
 /* Makes [base, base + need) usable. 0, or -ENOMEM. Any thread, no lock held: it is a system call. */
 int region_commit(struct region *r, size_t need_bytes);
 

@@ -115,6 +115,7 @@ void span_arena_start(const struct os_machine *machine, uint64_t wanted_bytes)
         machine->huge_bytes > SLAB_MAX_BYTES ? machine->huge_bytes : (size_t)SLAB_MAX_BYTES;
     uint64_t limit = machine->address_limit_bytes;
 
+    region_start(machine->page_bytes);
     arena.page_bytes = machine->page_bytes;
     arena.huge_bytes = machine->huge_bytes;
     arena.roomy = !machine->strict_commit && limit == UINT64_MAX;
