@@ -323,7 +323,9 @@ ISOLATED(threads_beyond_the_last_heap_still_get_memory)
 /* ---- the last moments of a thread ---- */
 
 #ifdef __SANITIZE_THREAD__
-enum { FAREWELLS = 3 }; /* in the last round ThreadSanitizer itself is gone */
+enum {
+    FAREWELLS = 2
+}; /* in the last round, which must not be ours either, ThreadSanitizer is gone */
 #else
 enum { FAREWELLS = 4 }; /* PTHREAD_DESTRUCTOR_ITERATIONS */
 #endif
