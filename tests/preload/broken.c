@@ -44,7 +44,7 @@ static uint64_t stray_value(int way)
 {
     uint64_t text;
     memcpy(&text, "a stray ", sizeof(text));
-    const uint64_t values[] = {0, UINT64_MAX, text, (uintptr_t)&text, (uintptr_t)victim, 1};
+    const uint64_t values[] = {0, UINT64_MAX, text, (uintptr_t)&victim, (uintptr_t)victim, 1};
     return values[way % 6];
 }
 
