@@ -40,6 +40,7 @@
     X(policy_saves, "files", COUNT, "policies written")                                            \
     X(policy_failures, "files", COUNT, "policies that could not be read or written")               \
     X(live_bytes, "bytes", GAUGE, "spans handed out now")                                          \
+    X(slab_bytes, "bytes", GAUGE, "spans that the heap has cut into blocks")                       \
     X(retained_bytes, "bytes", GAUGE, "spans in BigCache now")                                     \
     X(queued_bytes, "bytes", GAUGE, "spans in the batch now")                                      \
     X(arena_bytes, "bytes", GAUGE, "address space of the arena ever used")                         \

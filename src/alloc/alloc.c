@@ -356,8 +356,8 @@ static void *realloc_span(void *p, size_t size, uint64_t site)
 static void *realloc_heap(void *p, size_t size, uint64_t site)
 {
     size_t old_bytes = heap_usable_size(p);
-    bool leaves = old_bytes < FLOOR_BYTES ? size >= FLOOR_BYTES
-                                          : size > CLASS_MAX_BYTES && heap_has(p);
+    bool leaves =
+        old_bytes < FLOOR_BYTES ? size >= FLOOR_BYTES : size > CLASS_MAX_BYTES && heap_has(p);
     if (leaves && is_started())
         return copy_over(p, old_bytes, size, site);
 

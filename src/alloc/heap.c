@@ -12,9 +12,9 @@
 #include "os/os.h"
 
 enum {
-    EMPTY_MAX_BYTES = 512 << 10,  /* of empty slabs that a heap keeps */
-    WAKE_SHARE = 16,              /* a full slab is looked at again when a sixteenth of it is free */
-    GROWTH_SHARE = 4,             /* what realloc enlarges gets room for a quarter more */
+    EMPTY_MAX_BYTES = 512 << 10, /* of empty slabs that a heap keeps */
+    WAKE_SHARE = 16,             /* a full slab is looked at again when a sixteenth of it is free */
+    GROWTH_SHARE = 4,            /* what realloc enlarges gets room for a quarter more */
     RETAINED_MIN_BYTES = 1 << 20, /* less than that is not worth a helper thread */
 };
 
@@ -223,7 +223,7 @@ static unsigned class_aligned(size_t align, size_t size)
     size_t bytes = align_up(size > 0 ? size : 1, align);
     unsigned class = bytes <= CLASS_MAX_BYTES ? class_of(bytes) : CLASS_COUNT;
     while (class < CLASS_COUNT && block_classes[class].bytes % align != 0)
-        class++;
+        class ++;
     return class;
 }
 
@@ -337,7 +337,7 @@ static void clear_class(struct heap *h, unsigned class)
 void heap_clear(struct heap *h)
 {
     remote_receive(h);
-    for (unsigned class = 0; class < CLASS_COUNT; class++)
+    for (unsigned class = 0; class < CLASS_COUNT; class ++)
         clear_class(h, class);
 }
 

@@ -43,14 +43,14 @@ struct heap {
     size_t bytes;
     struct slab_place *map;
     void *fast[CLASS_COUNT]; /* first block of each fast list; &heap_no_block: it is empty */
-    struct slab *active[CLASS_COUNT];    /* whose blocks are in the fast list; NULL: nobody's */
-    struct list available[CLASS_COUNT];  /* slabs */
-    size_t empty_bytes;  /* of available slabs of which nobody has a block */
-    size_t parcel_bytes; /* in all parcels */
+    struct slab *active[CLASS_COUNT];   /* whose blocks are in the fast list; NULL: nobody's */
+    struct list available[CLASS_COUNT]; /* slabs */
+    size_t empty_bytes;                 /* of available slabs of which nobody has a block */
+    size_t parcel_bytes;                /* in all parcels */
     struct parcel parcel[PARCELS];
-    struct list link; /* among the orphans */
+    struct list link;                               /* among the orphans */
     _Atomic int state __attribute__((aligned(64))); /* from here on other threads write */
-    _Atomic uintptr_t inbox; /* the message that came last; 0: none */
+    _Atomic uintptr_t inbox;                        /* the message that came last; 0: none */
 };
 
 /* The heap of a thread that has none: its fast lists are empty. */
@@ -136,7 +136,7 @@ void *heap_malloc(size_t size);
 void *heap_calloc(size_t count, size_t size);
 void *heap_memalign(size_t align, size_t size); /* align: a power of two */
 void *heap_realloc(void *p, size_t size);
-void heap_free(void *p); /* a block of the heap's, or a foreign one, or NULL */
+void heap_free(void *p);                /* a block of the heap's, or a foreign one, or NULL */
 size_t heap_usable_size(const void *p); /* 0 for NULL */
 
 /* Whether `p` is in a slab. Else it is a span's, or foreign. */

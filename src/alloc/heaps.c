@@ -12,7 +12,8 @@ enum {
     HEAP_STRIDE_BYTES = 16 << 10,
     HEAPS_PER_GIB = 16, /* of the arena */
     HEAPS_MIN = 64,
-    ENTRIES_MAX = 3, /* of one thread: its last destructors are served by the C library's allocator */
+    ENTRIES_MAX =
+        3, /* of one thread: its last destructors are served by the C library's allocator */
     ORPHANS_ASKED = 8, /* for a slab, of those left last */
 };
 
@@ -31,8 +32,8 @@ static _Thread_local unsigned entries __attribute__((tls_model("initial-exec")))
 static struct {
     struct lock lock;
     struct region table;
-    unsigned nr;          /* heaps that ever were */
-    struct list orphans;  /* left last, first */
+    unsigned nr;         /* heaps that ever were */
+    struct list orphans; /* left last, first */
     _Atomic unsigned nr_orphans;
     pthread_key_t key; /* its destructor tells that a thread ends */
     bool has_key;
@@ -48,8 +49,8 @@ void heaps_start(void)
     stat_add(STAT_os_mmap, 1);
     list_init(&heaps.orphans);
     if (base != 0)
-        heaps.table = (struct region){
-            .base = base, .bytes = bytes, .step_bytes = HEAP_STRIDE_BYTES};
+        heaps.table =
+            (struct region){.base = base, .bytes = bytes, .step_bytes = HEAP_STRIDE_BYTES};
     heaps.has_key = pthread_key_create(&heaps.key, leave) == 0;
 }
 
@@ -64,7 +65,7 @@ static void init_heap(struct heap *h)
     h->base = slabs.base;
     h->bytes = slabs.bytes;
     h->map = slabs.map;
-    for (unsigned class = 0; class < CLASS_COUNT; class++) {
+    for (unsigned class = 0; class < CLASS_COUNT; class ++) {
         h->fast[class] = heap_no_block;
         list_init(&h->available[class]);
     }
@@ -192,9 +193,8 @@ void heaps_tend_all(void)
 {
     for (unsigned n = atomic_load_explicit(&heaps.nr_orphans, memory_order_relaxed); n > 0; n--) {
         lock_acquire(&heaps.lock);
-        struct heap *h = list_empty(&heaps.orphans)
-                             ? NULL
-                             : CONTAINER_OF(heaps.orphans.prev, struct heap, link);
+        struct heap *h =
+            list_empty(&heaps.orphans) ? NULL : CONTAINER_OF(heaps.orphans.prev, struct heap, link);
         lock_release(&heaps.lock);
         if (h != NULL)
             heaps_tend(h);

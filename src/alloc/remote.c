@@ -13,10 +13,12 @@ enum {
 /* What lies in a parcel's tail while it is on its way. */
 struct message {
     uint64_t head; /* link to the first block */
-    uint64_t word; /* next message's offset in the arena in steps of 16, plus one; and the number of blocks */
+    uint64_t
+        word; /* next message's offset in the arena in steps of 16, plus one; and the number of blocks */
 };
 static_assert(sizeof(struct message) <= CLASS_STEP_BYTES, "it fits in the smallest block");
-static_assert((1 << SLAB_SHIFT_MAX) / CLASS_STEP_BYTES < 1 << COUNT_BITS, "and the count in its bits");
+static_assert((1 << SLAB_SHIFT_MAX) / CLASS_STEP_BYTES < 1 << COUNT_BITS,
+              "and the count in its bits");
 
 static uint64_t pack(uintptr_t next, uint32_t count)
 {

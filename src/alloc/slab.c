@@ -74,7 +74,7 @@ static void init_slab(struct slab *s, struct heap *owner, unsigned class, bool c
 {
     *s = (struct slab){.start = slab_start_of(s),
                        .inverse = class_inverse[class],
-                       .class = (uint8_t)class,
+                       .class = (uint8_t) class,
                        .state = SLAB_ACTIVE,
                        .clean = clean};
     list_init(&s->link);

@@ -160,7 +160,4 @@ static inline void slab_arm(struct slab *s, uint32_t wake)
 /* Takes the list of freed blocks: they count as used from now on. */
 void *slab_take_free(struct slab *s);
 
-/* For tests: whether everything said above of a slab is so. Its owner's thread, or nobody is at work. */
-bool slab_is_valid(const struct slab *s);
-
 #endif

@@ -13,7 +13,7 @@ enum {
     ARENA_MIN_BYTES = 64 << 20, /* a smaller one is not worth its page tables */
     BEST_FIT_SCAN = 32,         /* free spans of one class that are looked at */
     SPARE_SPANS = 4,            /* descriptions that one operation may need */
-    SLAB_MAX_BYTES = 8 << 20, /* slabs lie at multiples of their size */
+    SLAB_MAX_BYTES = 8 << 20,   /* slabs lie at multiples of their size */
     LIMIT_SHARE = 4,            /* of RLIMIT_AS, a quarter is for the arena */
 };
 
@@ -448,7 +448,8 @@ struct span *span_starting_at(const void *p)
 {
     uintptr_t offset = (uintptr_t)p - arena.base;
     unsigned zone = offset >= arena.zone_bytes;
-    return span_number(*map_entry(zone, (uint32_t)((offset - zone * arena.zone_bytes) >> GRANULE_SHIFT)));
+    return span_number(
+        *map_entry(zone, (uint32_t)((offset - zone * arena.zone_bytes) >> GRANULE_SHIFT)));
 }
 
 struct span *span_of(const void *p)

@@ -5,6 +5,7 @@
 
 #include "alloc/episode.h"
 #include "alloc/flush.h"
+#include "alloc/valid.h"
 #include "base/attr.h"
 #include "base/lock.h"
 #include "config/config.h"
@@ -34,7 +35,7 @@ static struct {
     size_t live_bytes;
     size_t slab_bytes;
     size_t batch_min_bytes;
-    _Atomic bool queue; /* the batch is not empty */
+    _Atomic bool queue;            /* the batch is not empty */
     _Atomic size_t retained_bytes; /* in BigCache */
 } store = {.lock = LOCK_INIT(LOCK_RANK_STORE)};
 
@@ -520,6 +521,7 @@ void store_set_gauges(void)
 
     lock_acquire(&store.lock);
     stat_set(STAT_live_bytes, store.live_bytes);
+    stat_set(STAT_slab_bytes, store.slab_bytes);
     stat_set(STAT_retained_bytes, store.cache.bytes);
     stat_set(STAT_queued_bytes, store.batch.bytes);
     for (unsigned z = 0; z < ZONE_COUNT; z++)
@@ -527,6 +529,14 @@ void store_set_gauges(void)
     unlock();
     stat_set(STAT_arena_bytes, used);
     stat_set(STAT_mappings, mappings > 0 ? (uint64_t)mappings : 0);
+}
+
+bool store_is_valid(void)
+{
+    lock_acquire(&store.lock);
+    bool valid = spans_are_valid();
+    unlock();
+    return valid;
 }
 
 void store_fork_prepare(void)

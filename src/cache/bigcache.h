@@ -30,9 +30,9 @@ struct cache_entry {
     struct list bucket; /* among the entries of its zone and size class, newest first */
     uintptr_t address;
     size_t bytes;
-    uint64_t site;     /* who used it last; 0: unknown */
-    uint64_t since_ns; /* idle since; 0: the timer has not seen it yet */
-    uint64_t order;    /* rises with each put, over both zones */
+    uint64_t site;         /* who used it last; 0: unknown */
+    uint64_t since_ns;     /* idle since; 0: the timer has not seen it yet */
+    uint64_t order;        /* rises with each put, over both zones */
     uint64_t most_idle_ns; /* it leaves then, though it has not broken even; 0: it may idle on */
     uint8_t zone;
 };

@@ -84,7 +84,8 @@ struct os {
     bool (*module_of)(uintptr_t pc, struct os_module *out);
     bool (*symbol_of)(uintptr_t pc, char *buf, size_t cap); /* "name+0x1f"; false: unknown */
     int (*pid)(void);
-    uint64_t (*random)(void); /* the same all over one process's life, of 64 bits that nobody can know */
+    uint64_t (*random)(
+        void); /* the same all over one process's life, of 64 bits that nobody can know */
     void (*usage)(struct os_usage *out);
     long (*mappings_in)(uintptr_t low,
                         uintptr_t high); /* lines of /proc/self/maps that overlap the range */

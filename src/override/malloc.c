@@ -2,7 +2,6 @@
  * The C library's names. Nothing is decided here: the return address is taken, which is the site, and the
  * corner cases of each function's contract are settled.
  */
-#include <dlfcn.h>
 #include <errno.h>
 #include <malloc.h>
 #include <stdlib.h>
@@ -129,41 +128,6 @@ HAK_EXPORT int malloc_trim(size_t pad)
 {
     size_t bytes = hak_trim();
     return libc_trim(pad) != 0 || bytes != 0;
-}
-
-/* The C library's view of its heap, and the spans as what it calls mmapped blocks. */
-typedef struct mallinfo2 (*mallinfo2_function)(void);
-
-HAK_EXPORT struct mallinfo2 mallinfo2(void)
-{
-    struct mallinfo2 info = {0};
-    mallinfo2_function behind_us = (mallinfo2_function)dlsym(RTLD_NEXT, "mallinfo2");
-    if (behind_us != NULL)
-        info = behind_us();
-    uint64_t served = 0, freed = 0, live = 0;
-    hak_stat("mmap_allocs", &served);
-    hak_stat("mmap_frees", &freed);
-    hak_stat("live_bytes", &live);
-    info.hblks += served - freed;
-    info.hblkhd += live;
-    return info;
-}
-
-HAK_EXPORT struct mallinfo mallinfo(void)
-{
-    struct mallinfo2 wide = mallinfo2();
-    return (struct mallinfo){
-        .arena = (int)wide.arena,
-        .ordblks = (int)wide.ordblks,
-        .smblks = (int)wide.smblks,
-        .hblks = (int)wide.hblks,
-        .hblkhd = (int)wide.hblkhd,
-        .usmblks = (int)wide.usmblks,
-        .fsmblks = (int)wide.fsmblks,
-        .uordblks = (int)wide.uordblks,
-        .fordblks = (int)wide.fordblks,
-        .keepcost = (int)wide.keepcost,
-    };
 }
 
 __attribute__((constructor)) static void loaded(void)

@@ -16,6 +16,7 @@
 #include <time.h>
 
 #ifdef STRESS_CORE
+#include "alloc/valid.h"
 #include "hakmem/hakmem.h"
 #define malloc  hak_malloc
 #define calloc  hak_calloc
@@ -37,7 +38,10 @@
 enum {
     THREADS = 4,
     SLOTS = 48,
+    SMALL = 64, /* small blocks in a slot, so that slabs fill and empty */
+    SMALL_MAX = 700,
     OPERATIONS = 400, /* of one thread's life */
+    OPERATIONS_PER_LOOK = 50,
     CHILD_OPERATIONS = 60,
     LARGEST_LOG2 = SANITIZED ? 22 : 24,
     CLEARED_MAX = 1 << 20, /* of calloc, so much is looked at byte by byte */
@@ -51,14 +55,15 @@ struct block {
 
 static struct slot {
     pthread_mutex_t mutex;
-    struct block block;
+    struct block block, small[SMALL];
 } slots[SLOTS];
 
-/* Log-uniform from 1 byte up; two in three are at least 64 KiB. */
+/* Log-uniform from 1 byte up; one in three is at least 64 KiB, one in three is less. */
 static size_t any_size(uint64_t *random)
 {
-    unsigned lowest = next_random(random) % 3 ? 16 : 0;
-    unsigned log2 = lowest + (unsigned)(next_random(random) % (LARGEST_LOG2 - lowest));
+    unsigned kind = (unsigned)(next_random(random) % 3);
+    unsigned lowest = kind == 0 ? 16 : 0, highest = kind == 1 ? 16 : LARGEST_LOG2;
+    unsigned log2 = lowest + (unsigned)(next_random(random) % (highest - lowest));
     return ((size_t)1 << log2) + next_random(random) % ((size_t)1 << log2);
 }
 
@@ -108,10 +113,26 @@ static struct block exchange(struct slot *s, struct block in)
     return out;
 }
 
+/* A small block takes the place of another, which any thread may have made. */
+static void replace_small(struct slot *s, uint64_t *random)
+{
+    struct block b = {NULL, 1 + next_random(random) % SMALL_MAX, next_random(random)};
+    b.p = (unsigned char *)malloc(b.bytes);
+    CHECK(b.p != NULL && (uintptr_t)b.p % 16 == 0);
+    fill(b.p, b.bytes, b.key);
+    pthread_mutex_lock(&s->mutex);
+    struct block *place = &s->small[next_random(random) % SMALL], before = *place;
+    *place = b;
+    pthread_mutex_unlock(&s->mutex);
+    finish(&before);
+}
+
 /* One block is made, perhaps resized, and left in the table; who was there before is taken on. */
 static void operate(uint64_t *random)
 {
     struct slot *s = &slots[next_random(random) % SLOTS];
+    for (int i = 0; i < SMALL / 2; i++)
+        replace_small(&slots[next_random(random) % SLOTS], random);
     struct block b = next_random(random) % 3 ? new_block(random) : (struct block){0};
     if (b.p != NULL && next_random(random) % 5 == 0)
         resize(&b, random);
@@ -121,11 +142,25 @@ static void operate(uint64_t *random)
     finish(&b);
 }
 
+/* Of the core everything can be looked at: the spans, and this thread's heap. */
+static void validate(void)
+{
+#ifdef STRESS_CORE
+    if (heap_self == &heap_none)
+        return;
+    CHECK(heap_is_valid(heap_self));
+    CHECK(store_is_valid());
+#endif
+}
+
 static void *live(void *seed)
 {
     uint64_t random = (uintptr_t)seed;
-    for (int i = 0; i < OPERATIONS; i++)
+    for (int i = 0; i < OPERATIONS; i++) {
         operate(&random);
+        if (i % OPERATIONS_PER_LOOK == 0)
+            validate();
+    }
     return NULL;
 }
 
@@ -173,6 +208,8 @@ static void stress(unsigned seconds, uint64_t random)
     for (int i = 0; i < SLOTS; i++) {
         struct block b = exchange(&slots[i], (struct block){0});
         finish(&b);
+        for (int j = 0; j < SMALL; j++)
+            finish(&slots[i].small[j]);
     }
 }
 
@@ -197,6 +234,7 @@ static void stress_mode(unsigned mode, unsigned seconds, uint64_t seed)
     stress(seconds, seed + mode);
     hak_trim();
     CHECK(hak_stat("live_bytes", &live_bytes) == 0 && live_bytes == 0);
+    validate();
     CHECK(strcmp(modes[mode].name, "learning") != 0 || hak_policy_save(NULL) == 0);
 }
 
