@@ -28,7 +28,7 @@ static void count_zone(struct heap_info *info, unsigned zone)
 /* What waits in this thread's fast lists is free. */
 static void uncount_fast_lists(struct heap_info *info)
 {
-    for (unsigned class = 0; class < CLASS_COUNT; class++) {
+    for (unsigned class = 0; class < CLASS_COUNT; class ++) {
         struct heap_class_info *c = &info->class[class];
         for (void *p = heap_self->fast[class], *next; p != heap_no_block; p = next) {
             next = link_get(p, slabs.key);
@@ -48,7 +48,7 @@ void heap_info_read(struct heap_info *info)
     for (unsigned zone = 0; zone < ZONE_COUNT; zone++)
         count_zone(info, zone);
     uncount_fast_lists(info);
-    for (unsigned class = 0; class < CLASS_COUNT; class++) {
+    for (unsigned class = 0; class < CLASS_COUNT; class ++) {
         const struct heap_class_info *c = &info->class[class];
         info->slabs += c->slabs;
         info->slab_bytes += c->slab_bytes;

@@ -80,7 +80,7 @@ static bool class_is_valid(struct heap *h, unsigned class, size_t *empty_bytes)
 bool heap_is_valid(struct heap *h)
 {
     size_t empty_bytes = 0;
-    for (unsigned class = 0; class < CLASS_COUNT; class++)
+    for (unsigned class = 0; class < CLASS_COUNT; class ++)
         if (!class_is_valid(h, class, &empty_bytes))
             return false;
     return IS(h->empty_bytes == empty_bytes, h);
@@ -95,7 +95,8 @@ static bool zone_is_valid(unsigned z)
     uint32_t at = 0;
     bool free_before = false;
     while (at < zone->frontier) {
-        struct span *s = span_starting_at((const void *)(zone->memory.base + ((uintptr_t)at << GRANULE_SHIFT)));
+        struct span *s =
+            span_starting_at((const void *)(zone->memory.base + ((uintptr_t)at << GRANULE_SHIFT)));
         uint32_t last = at + s->granules - 1;
         struct span *by_end = span_starting_at(
             (const void *)(zone->memory.base + ((uintptr_t)last << GRANULE_SHIFT)));

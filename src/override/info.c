@@ -66,14 +66,15 @@ HAK_EXPORT int malloc_info(int options, FILE *file)
         return EINVAL;
     heap_info_read(&heap);
     fprintf(file, "<malloc version=\"1\">\n<heap nr=\"0\">\n<sizes>\n");
-    for (unsigned class = 0; class < CLASS_COUNT; class++)
+    for (unsigned class = 0; class < CLASS_COUNT; class ++)
         if (heap.class[class].free != 0)
             fprintf(file, "  <size from=\"%zu\" to=\"%u\" total=\"%zu\" count=\"%zu\"/>\n",
                     class == 0 ? (size_t)1 : (size_t)block_classes[class - 1].bytes + 1,
-                    block_classes[class].bytes,
-                    heap.class[class].free * block_classes[class].bytes, heap.class[class].free);
+                    block_classes[class].bytes, heap.class[class].free * block_classes[class].bytes,
+                    heap.class[class].free);
     fprintf(file, "</sizes>\n</heap>\n");
-    fprintf(file, "<total type=\"fast\" count=\"%zu\" size=\"%zu\"/>\n", heap.free, heap.free_bytes);
+    fprintf(file, "<total type=\"fast\" count=\"%zu\" size=\"%zu\"/>\n", heap.free,
+            heap.free_bytes);
     fprintf(file, "<total type=\"rest\" count=\"0\" size=\"0\"/>\n");
     fprintf(file, "<total type=\"mmap\" count=\"%zu\" size=\"%zu\"/>\n",
             (size_t)(statistic("mmap_allocs") - statistic("mmap_frees")),
