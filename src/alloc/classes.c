@@ -49,13 +49,13 @@ static_assert(CLASS_COUNT <= 256, "a class is a byte of a map entry");
 #define STEPS64(n)                                                                                 \
     STEPS8(n)                                                                                      \
     STEPS8((n) + 8)                                                                                \
-    STEPS8((n) + 16) STEPS8((n) + 24) STEPS8((n) + 32) STEPS8((n) + 40) STEPS8((n) + 48)           \
-        STEPS8((n) + 56)
+    STEPS8((n) + 16)                                                                               \
+    STEPS8((n) + 24) STEPS8((n) + 32) STEPS8((n) + 40) STEPS8((n) + 48) STEPS8((n) + 56)
 #define STEPS512(n)                                                                                \
     STEPS64(n)                                                                                     \
     STEPS64((n) + 64)                                                                              \
-    STEPS64((n) + 128) STEPS64((n) + 192) STEPS64((n) + 256) STEPS64((n) + 320) STEPS64((n) + 384) \
-        STEPS64((n) + 448)
+    STEPS64((n) + 128)                                                                             \
+    STEPS64((n) + 192) STEPS64((n) + 256) STEPS64((n) + 320) STEPS64((n) + 384) STEPS64((n) + 448)
 
 const uint8_t class_by_steps[CLASS_INDEXES + 1] = {
     0, STEPS512(0) STEPS512(512) STEPS512(1024) STEPS512(1536) STEPS512(2048) STEPS512(2560)

@@ -95,9 +95,9 @@ static struct slab *take_available(struct heap *h, unsigned class)
 /* As many blocks of the slab were freed as it waited for. */
 void heap_woke(struct heap *h, struct slab *s)
 {
-    if (s->state == SLAB_ACTIVE) /* nobody has a block, and the fast list is empty */
-        h->fast[s->class] = slab_take_free(s);
-    else if (s->state == SLAB_FULL && slab_used(s) > 0)
+    if (s->state == SLAB_ACTIVE)
+        return; /* nobody has a block of it, and the next ones come from its list */
+    if (s->state == SLAB_FULL && slab_used(s) > 0)
         make_available(h, s);
     else
         keep_or_retire(h, s);

@@ -39,10 +39,12 @@ static uintptr_t unpack(uint64_t word, uint32_t *count)
 static void post(struct heap *owner, struct message *m, uint32_t count)
 {
     uintptr_t before = atomic_load_explicit(&owner->inbox, memory_order_relaxed);
-    do
+    do {
+        if (HAK_UNLIKELY(before == (uintptr_t)m))
+            heap_free_twice(m);
         m->word = pack(before, count);
-    while (!atomic_compare_exchange_weak_explicit(&owner->inbox, &before, (uintptr_t)m,
-                                                  memory_order_seq_cst, memory_order_relaxed));
+    } while (!atomic_compare_exchange_weak_explicit(&owner->inbox, &before, (uintptr_t)m,
+                                                    memory_order_seq_cst, memory_order_relaxed));
     if (HAK_UNLIKELY(atomic_load_explicit(&owner->state, memory_order_seq_cst) == HEAP_ORPHAN))
         heaps_tend(owner);
 }
@@ -119,6 +121,8 @@ void remote_free(void *p, const struct slab_place *at)
 static void count_freed(struct heap *h, struct slab *s, uint32_t count)
 {
     while (count >= s->wake) {
+        if (HAK_UNLIKELY(s->wake == 0)) /* all its blocks are free */
+            heap_free_twice(s->free);
         count -= s->wake;
         s->wake = 0;
         heap_woke(h, s);
