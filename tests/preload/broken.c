@@ -7,6 +7,7 @@
  *   page       free of an address one page into a block
  *   unused     free of an address that nobody was ever given
  *   remote     a block that another thread frees twice in a row
+ *   between    a block that two threads free, one after the other; then more of its size are asked for
  *   stray      a write of WAY, the third argument, over the first 8 bytes of a freed block; then all blocks that are
  *              free in the slabs it may be in are used again
  */
@@ -32,11 +33,25 @@ static void *free_twice_in_a_thread(void *unused)
     return unused;
 }
 
-static void free_elsewhere(void)
+static void *free_once_in_a_thread(void *unused)
+{
+    free(victim);
+    return unused;
+}
+
+static void in_a_thread(void *(*body)(void *))
 {
     pthread_t thread;
-    CHECK(pthread_create(&thread, NULL, free_twice_in_a_thread, NULL) == 0);
+    CHECK(pthread_create(&thread, NULL, body, NULL) == 0);
     pthread_join(thread, NULL);
+}
+
+static void free_in_two_threads(size_t bytes)
+{
+    in_a_thread(free_once_in_a_thread);
+    in_a_thread(free_once_in_a_thread);
+    for (int i = 0; i < MANY / 3; i++)
+        CHECK(!is_null(malloc(bytes)));
 }
 
 /* What a program may write that knows nothing of the heap: zeros, ones, text, an address of its own. */
@@ -85,7 +100,9 @@ int main(int argc, char **argv)
     } else if (strcmp(what, "unused") == 0) {
         free((void *)(((uintptr_t)q & ~(uintptr_t)0xffff) + ((uintptr_t)1 << FAR_SHIFT)));
     } else if (strcmp(what, "remote") == 0) {
-        free_elsewhere();
+        in_a_thread(free_twice_in_a_thread);
+    } else if (strcmp(what, "between") == 0) {
+        free_in_two_threads(bytes);
     } else if (strcmp(what, "stray") == 0) {
         write_astray(bytes, atoi(argv[3]));
     }

@@ -25,6 +25,7 @@ def mistakes():
     for bytes_ in SMALL:
         yield ARMS[0], ["double", bytes_]
         yield ARMS[0], ["remote", bytes_]
+        yield ARMS[0], ["between", bytes_]
     yield HEAP, ["double", 200000]
     yield HEAP, ["remote", 200000]
     yield ARMS[0], ["remote", 200000]
@@ -43,7 +44,7 @@ def main():
     library, program = sys.argv[1:]
     tap = Tap()
     for arm, arguments in mistakes():
-        ended = run([program, *arguments], library, env={"HAKMEM_ARM": arm})
+        ended = run([program, *arguments], library, env={"HAKMEM_ARM": arm}, timeout=20)
         complaints = one_line_of_ours(ended.err)
         if ended.status != -signal.SIGABRT:
             complaints.append(f"status {ended.status}, expected SIGABRT")
