@@ -13,20 +13,18 @@
 
 #include "base/bits.h"
 
+/* clang-format off */
 #define CLASS_OCTAVE(X, b)                                                                         \
-    X((b) + (b) / 8)                                                                               \
-    X((b) + (b) / 4)                                                                               \
-    X((b) + (b)*3 / 8)                                                                             \
-    X((b) + (b) / 2) X((b) + (b)*5 / 8) X((b) + (b)*3 / 4) X((b) + (b)*7 / 8) X((b)*2)
+    X((b) + (b) / 8) X((b) + (b) / 4) X((b) + (b) * 3 / 8) X((b) + (b) / 2)                        \
+    X((b) + (b) * 5 / 8) X((b) + (b) * 3 / 4) X((b) + (b) * 7 / 8) X((b) * 2)
 
 #define CLASS_TABLE(X)                                                                             \
-    X(16)                                                                                          \
-    X(32)                                                                                          \
-    X(48)                                                                                          \
-    X(64) X(80) X(96) X(112) X(128) CLASS_OCTAVE(X, 128) CLASS_OCTAVE(X, 256) CLASS_OCTAVE(X, 512) \
-        CLASS_OCTAVE(X, 1024) CLASS_OCTAVE(X, 2048) CLASS_OCTAVE(X, 4096) CLASS_OCTAVE(X, 8192)    \
-            CLASS_OCTAVE(X, 16384) CLASS_OCTAVE(X, 32768) CLASS_OCTAVE(X, 65536)                   \
-                CLASS_OCTAVE(X, 131072) CLASS_OCTAVE(X, 262144) CLASS_OCTAVE(X, 524288)
+    X(16) X(32) X(48) X(64) X(80) X(96) X(112) X(128)                                              \
+    CLASS_OCTAVE(X, 128) CLASS_OCTAVE(X, 256) CLASS_OCTAVE(X, 512) CLASS_OCTAVE(X, 1024)           \
+    CLASS_OCTAVE(X, 2048) CLASS_OCTAVE(X, 4096) CLASS_OCTAVE(X, 8192) CLASS_OCTAVE(X, 16384)       \
+    CLASS_OCTAVE(X, 32768) CLASS_OCTAVE(X, 65536) CLASS_OCTAVE(X, 131072)                          \
+    CLASS_OCTAVE(X, 262144) CLASS_OCTAVE(X, 524288)
+/* clang-format on */
 
 enum {
     CLASS_STEP_SHIFT = 4, /* the smallest class, and every alignment */

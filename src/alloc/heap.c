@@ -81,12 +81,29 @@ static void make_available(struct heap *h, struct slab *s)
     list_push_front(&h->available[s->class], &s->link);
 }
 
+/* A slab that can still be carved waits behind those with free blocks: memory that was used is used again first. */
+static void set_aside(struct heap *h, struct slab *s)
+{
+    if (s->carved == block_classes[s->class].blocks) {
+        make_full(s);
+        return;
+    }
+    s->state = SLAB_AVAILABLE;
+    list_push_back(&h->available[s->class], &s->link);
+}
+
+static struct slab *first_available(struct heap *h, unsigned class)
+{
+    struct list *head = &h->available[class];
+    return list_empty(head) ? NULL : slab_of_link(head->next);
+}
+
 static struct slab *take_available(struct heap *h, unsigned class)
 {
-    struct list *l = list_pop_front(&h->available[class]);
-    if (l == NULL)
+    struct slab *s = first_available(h, class);
+    if (s == NULL)
         return NULL;
-    struct slab *s = slab_of_link(l);
+    list_remove(&s->link);
     if (s->state == SLAB_EMPTY)
         h->empty_bytes -= slab_bytes(s);
     return s;
@@ -116,16 +133,17 @@ static void *refill(struct heap *h, unsigned class, bool *fresh)
 {
     remote_receive(h);
     for (;;) {
-        struct slab *s = h->active[class];
+        struct slab *s = h->active[class], *other = first_available(h, class);
         if (s != NULL && s->free != NULL)
             return slab_take_free(s);
-        void *list = s != NULL ? slab_carve(s) : NULL;
-        if (list != NULL) {
+        if (s != NULL && (other == NULL || other->free == NULL)) {
+            void *list = slab_carve(s);
             *fresh = s->clean;
-            return list;
+            if (list != NULL)
+                return list;
         }
         if (s != NULL)
-            make_full(s);
+            set_aside(h, s);
         h->active[class] = NULL;
         if ((s = take_available(h, class)) == NULL && (s = heaps_adopt_slab(h, class)) == NULL &&
             (s = new_slab(h, class)) == NULL)
@@ -215,16 +233,16 @@ void *heap_calloc(size_t count, size_t size)
     return p != NULL ? memset(p, 0, bytes) : NULL;
 }
 
-/* The class whose blocks are all at multiples of `align`; CLASS_COUNT: there is none. */
+/*
+ * The class whose blocks are all at multiples of `align`; CLASS_COUNT: there is none. Classes are an eighth of their
+ * octave apart: where `align` is more, a multiple of it is a class itself; else every class is a multiple of it.
+ */
 static unsigned class_aligned(size_t align, size_t size)
 {
     if (align > CLASS_MAX_BYTES || size > CLASS_MAX_BYTES)
         return CLASS_COUNT;
     size_t bytes = align_up(size > 0 ? size : 1, align);
-    unsigned class = bytes <= CLASS_MAX_BYTES ? class_of(bytes) : CLASS_COUNT;
-    while (class < CLASS_COUNT && block_classes[class].bytes % align != 0)
-        class ++;
-    return class;
+    return bytes <= CLASS_MAX_BYTES ? class_of(bytes) : CLASS_COUNT;
 }
 
 void *heap_memalign(size_t align, size_t size)
@@ -317,18 +335,22 @@ static void return_fast_list(struct heap *h, struct slab *s)
 static void clear_class(struct heap *h, unsigned class)
 {
     struct slab *s = h->active[class];
+    struct list *head = &h->available[class], *next;
     if (s != NULL) {
         return_fast_list(h, s);
         h->active[class] = NULL;
         if (slab_used(s) == 0)
             retire(s);
-        else if (s->free == NULL && s->carved == block_classes[class].blocks)
-            make_full(s);
-        else
+        else if (s->free != NULL)
             make_available(h, s);
+        else
+            set_aside(h, s);
     }
-    while (!list_empty(&h->available[class]) &&
-           (s = slab_of_link(h->available[class].prev))->state == SLAB_EMPTY) {
+    for (struct list *l = head->next; l != head; l = next) {
+        next = l->next;
+        s = slab_of_link(l);
+        if (s->state != SLAB_EMPTY)
+            continue;
         h->empty_bytes -= slab_bytes(s);
         retire(s);
     }

@@ -201,15 +201,6 @@ void heaps_tend_all(void)
     }
 }
 
-void heaps_each(void (*look)(struct heap *h, void *arg), void *arg)
-{
-    lock_acquire(&heaps.lock);
-    unsigned n = heaps.nr;
-    lock_release(&heaps.lock);
-    for (unsigned i = 0; i < n; i++)
-        look(heap_number(i), arg);
-}
-
 void heaps_fork_prepare(void)
 {
     lock_acquire(&heaps.lock);

@@ -27,9 +27,6 @@ void heaps_tend_all(void);
 /* A slab with free blocks of that class from an orphan, owned by `h` now; NULL: none has one. */
 struct slab *heaps_adopt_slab(struct heap *h, unsigned class);
 
-/* Calls `look` for every heap that ever was; those of other threads may be at work. */
-void heaps_each(void (*look)(struct heap *h, void *arg), void *arg);
-
 void heaps_fork_prepare(void);
 void heaps_fork_done(void);
 

@@ -120,9 +120,9 @@ void remote_free(void *p, const struct slab_place *at)
 /* So many blocks were put on the slab's free list. */
 static void count_freed(struct heap *h, struct slab *s, uint32_t count)
 {
+    if (HAK_UNLIKELY(count > slab_used(s)))
+        heap_free_twice(s->free);
     while (count >= s->wake) {
-        if (HAK_UNLIKELY(s->wake == 0)) /* all its blocks are free */
-            heap_free_twice(s->free);
         count -= s->wake;
         s->wake = 0;
         heap_woke(h, s);

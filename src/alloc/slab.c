@@ -53,18 +53,29 @@ static bool commit_rows(const struct span *s)
            region_commit(&slabs.table_zone[s->zone], rows * sizeof(struct slab)) == 0;
 }
 
+static size_t slab_granules(const struct slab *s)
+{
+    return (size_t)1 << (block_classes[s->class].slab_shift - GRANULE_SHIFT);
+}
+
 void slab_set_owner(struct slab *s, struct heap *owner)
 {
-    const struct block_class *c = &block_classes[s->class];
     struct slab_place *at = &slabs.map[s - slabs.table];
     uintptr_t word = (uintptr_t)owner;
-    if (owner != NULL && c->bytes >= FLOOR_BYTES)
+    if (owner != NULL && block_classes[s->class].bytes >= FLOOR_BYTES)
         word |= OWNER_OF_LARGE;
-    for (size_t i = 0; i < (size_t)1 << (c->slab_shift - GRANULE_SHIFT); i++) {
+    for (size_t i = 0; i < slab_granules(s); i++)
+        atomic_store_explicit(&at[i].owner, word, memory_order_relaxed);
+}
+
+/* The slab is new, and nobody has a block of it to look for. */
+static void enter_in_map(struct slab *s)
+{
+    struct slab_place *at = &slabs.map[s - slabs.table];
+    for (size_t i = 0; i < slab_granules(s); i++) {
         at[i].slab = s;
         at[i].class = s->class;
-        at[i].bytes = c->bytes;
-        atomic_store_explicit(&at[i].owner, word, memory_order_relaxed);
+        at[i].bytes = block_classes[s->class].bytes;
     }
 }
 
@@ -78,6 +89,7 @@ static void init_slab(struct slab *s, struct heap *owner, unsigned class, bool c
                        .state = SLAB_ACTIVE,
                        .clean = clean};
     list_init(&s->link);
+    enter_in_map(s);
     slab_set_owner(s, owner);
 }
 

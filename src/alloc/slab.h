@@ -139,7 +139,7 @@ struct slab *slab_get(struct heap *owner, unsigned class);
 /* Gives the slab's span back. Nobody has a block of it. */
 void slab_put(struct slab *s);
 
-/* Says in the map that the slab is `owner`'s from now on; NULL: nobody's. */
+/* Says in the map that the slab is `owner`'s from now on; NULL: nobody's. Other threads may be reading it. */
 void slab_set_owner(struct slab *s, struct heap *owner);
 
 /* A list of blocks that were never used: about a page of them; NULL: all are carved. */

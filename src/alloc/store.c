@@ -18,6 +18,7 @@ enum {
     MOVED_KEPT_MAX = 8, /* and that may lie in BigCache */
     CGROUP_SHARE = 4,   /* BigCache never holds more than a quarter of the cgroup's limit */
     ROOM_TIMES = 15,    /* room behind a block that keeps growing, in times its size */
+    SLABS_ON_BASE_PAGES_BYTES = 32 << 20, /* a huge page more or less is nothing beside that */
     SPLIT_SHARE =
         4, /* a cached span is cut when more than a quarter of the block would be left over */
     LOOKS_PER_BREAK_EVEN = 4, /* the timer's tick: an entry leaves at 1 to 1.25 break-even times */
@@ -280,10 +281,16 @@ static struct span *get_slab(enum zone_id zone, size_t bytes)
     return s;
 }
 
+/*
+ * A heap that has grown large grows on huge pages. They are filled one after the other, so what is resident and not
+ * used of them is small beside what the heap holds. Under a limit each zone's tail would count.
+ */
 struct span *store_get_slab(size_t bytes)
 {
-    struct span *s = get_slab(ZONE_BASE, bytes);
-    return s != NULL ? s : get_slab(ZONE_HUGE, bytes);
+    lock_acquire(&store.lock);
+    bool large = store.slab_bytes >= SLABS_ON_BASE_PAGES_BYTES;
+    unlock();
+    return get_slab(large && arena.roomy && arena.huge_bytes != 0 ? ZONE_HUGE : ZONE_BASE, bytes);
 }
 
 /* ---- putting ---- */

@@ -64,14 +64,12 @@ static bool class_is_valid(struct heap *h, unsigned class, size_t *empty_bytes)
         return false;
     if (h->fast[class] != heap_no_block && !IS(count_list(s, h->fast[class]) <= slab_used(s), s))
         return false;
-    bool past_available = false;
     struct list *head = &h->available[class];
     for (struct list *l = head->next; l != head; l = l->next) {
         s = CONTAINER_OF(l, struct slab, link);
         bool empty = s->state == SLAB_EMPTY;
-        if (!IS(s->class == class && (empty || !past_available), s) || !slab_is_valid(s))
+        if (!IS(s->class == class, s) || !slab_is_valid(s))
             return false;
-        past_available = empty;
         *empty_bytes += empty ? (size_t)1 << block_classes[class].slab_shift : 0;
     }
     return true;
