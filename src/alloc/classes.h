@@ -58,6 +58,12 @@ extern const uint64_t class_inverse[CLASS_COUNT];
 enum { CLASS_INDEXES = FLOOR_BYTES >> CLASS_STEP_SHIFT };
 extern const uint8_t class_by_steps[CLASS_INDEXES + 1];
 
+/* The class of a size under the floor. */
+static inline unsigned class_of_small(size_t size)
+{
+    return class_by_steps[(size + CLASS_STEP_BYTES - 1) >> CLASS_STEP_SHIFT];
+}
+
 /* The class of a size from 1 to CLASS_MAX_BYTES, as a constant expression too. */
 #define CLASS_OCTAVE_OF(bytes) (63 - __builtin_clzll((unsigned long long)(bytes)-1))
 #define CLASS_OF(bytes)                                                                            \

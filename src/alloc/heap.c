@@ -14,7 +14,7 @@
 enum {
     EMPTY_MAX_BYTES = 512 << 10, /* of empty slabs that a heap keeps */
     WAKE_SHARE = 16,             /* a full slab is looked at again when a sixteenth of it is free */
-    GROWTH_SHARE = 4,            /* what realloc enlarges gets room for a quarter more */
+    GROWTH_SHARE = 2,            /* what realloc enlarges gets room for a quarter more */
     RETAINED_MIN_BYTES = 1 << 20, /* less than that is not worth a helper thread */
 };
 
@@ -200,7 +200,8 @@ static inline void *take_of_class(unsigned class, bool *fresh)
 void *heap_take(size_t size)
 {
     bool fresh;
-    return take_of_class(class_of(size), &fresh);
+    unsigned class = HAK_LIKELY(size < FLOOR_BYTES) ? class_of_small(size) : class_of(size);
+    return take_of_class(class, &fresh);
 }
 
 void *heap_malloc(size_t size)
@@ -265,15 +266,15 @@ void heap_free(void *p)
         libc_free(p);
         return;
     }
-    struct slab_place *at = slab_place(p);
-    struct heap *owner = owner_heap(place_owner(at));
+    uint64_t word = slab_word(p);
+    struct heap *owner = word_owner(word);
     int saved_errno = errno;
     if (owner == NULL)
         heap_free_misplaced(p);
     else if (owner == heap_self)
-        heap_take_back(owner, at->slab, p);
+        heap_take_back(owner, slab_by_word(p, word), p);
     else
-        remote_free(p, at);
+        remote_free(p, word);
     errno = saved_errno;
 }
 
@@ -281,10 +282,10 @@ size_t heap_usable_size(const void *p)
 {
     if (!slabs_have(p))
         return libc_usable_size(p);
-    struct slab_place *at = slab_place(p);
-    if (place_owner(at) == 0)
+    uint64_t word = slab_word(p);
+    if (word == 0)
         os_fatal("malloc_usable_size() of what is not the start of a live block:", p);
-    return at->bytes;
+    return block_classes[word_class(word)].bytes;
 }
 
 /* ---- resizing ---- */
@@ -329,7 +330,8 @@ static void return_fast_list(struct heap *h, struct slab *s)
     link_set(tail, s->free, slabs.key);
     s->free = head;
     h->fast[s->class] = heap_no_block;
-    s->used = s->armed = s->wake = slab_used(s) - n;
+    s->wake = slab_used(s) - n;
+    s->beyond = 0;
 }
 
 static void clear_class(struct heap *h, unsigned class)

@@ -41,7 +41,8 @@ struct heap {
     uint64_t key;
     uintptr_t base;
     size_t bytes;
-    struct slab_place *map;
+    _Atomic uint64_t *map;
+    struct slab *table;
     void *fast[CLASS_COUNT]; /* first block of each fast list; &heap_no_block: it is empty */
     struct slab *active[CLASS_COUNT];   /* whose blocks are in the fast list; NULL: nobody's */
     struct list available[CLASS_COUNT]; /* slabs */
@@ -73,7 +74,7 @@ void *heap_take(size_t size);
 static inline bool heap_pop(size_t size, void **block)
 {
     struct heap *h = heap_self;
-    unsigned class = class_by_steps[(size + CLASS_STEP_BYTES - 1) >> CLASS_STEP_SHIFT];
+    unsigned class = class_of_small(size);
     void *p = h->fast[class], *next = link_get(p, h->key);
     if (HAK_UNLIKELY(!link_leads_on(p, next)))
         return false;
@@ -106,10 +107,9 @@ static inline bool heap_free_own(void *p)
     size_t offset = (uintptr_t)p - h->base;
     if (HAK_UNLIKELY(offset >= h->bytes))
         return false;
-    struct slab_place *at = &h->map[offset >> GRANULE_SHIFT];
-    if (HAK_UNLIKELY(place_owner(at) != (uintptr_t)h))
+    if (HAK_UNLIKELY(!word_is_small_of(word_at(h->map, offset), h)))
         return false;
-    heap_take_back(h, at->slab, p);
+    heap_take_back(h, h->table[offset >> GRANULE_SHIFT].slab, p);
     return true;
 }
 
@@ -126,8 +126,9 @@ static inline bool heap_stays(const void *p, size_t size)
     size_t offset = (uintptr_t)p - h->base;
     if (HAK_UNLIKELY(offset >= h->bytes))
         return false;
-    struct slab_place *at = &h->map[offset >> GRANULE_SHIFT];
-    return place_owner(at) != 0 && at->bytes < FLOOR_BYTES && fits_in_place(at->bytes, size);
+    uint64_t word = word_at(h->map, offset);
+    size_t bytes = block_classes[word_class(word)].bytes;
+    return word != 0 && bytes < FLOOR_BYTES && fits_in_place(bytes, size);
 }
 
 /* ---- the whole ---- */
@@ -142,7 +143,7 @@ size_t heap_usable_size(const void *p); /* 0 for NULL */
 /* Whether `p` is in a slab. Else it is a span's, or foreign. */
 static inline bool heap_has(const void *p)
 {
-    return slabs_have(p) && place_owner(slab_place(p)) != 0;
+    return slabs_have(p) && slab_word(p) != 0;
 }
 
 /* Gives what the heap has to spare to the store, after taking in what others freed of it. */

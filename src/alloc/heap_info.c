@@ -7,7 +7,7 @@ __attribute__((no_sanitize("thread"))) static void count_slab(struct heap_info *
                                                               const volatile struct slab *s)
 {
     struct heap_class_info *c = &info->class[s->class % CLASS_COUNT];
-    uint32_t carved = s->carved, used = s->used - (s->armed - s->wake);
+    uint32_t carved = s->carved, used = s->beyond + s->wake;
     c->slabs++;
     c->slab_bytes += (size_t)1 << block_classes[s->class % CLASS_COUNT].slab_shift;
     c->used += used < carved ? used : carved;
@@ -16,12 +16,13 @@ __attribute__((no_sanitize("thread"))) static void count_slab(struct heap_info *
 
 static void count_zone(struct heap_info *info, unsigned zone)
 {
-    size_t first = (slabs.map_zone[zone].base - (uintptr_t)slabs.map) / sizeof(struct slab_place);
-    size_t rows = region_committed(&slabs.map_zone[zone]) / sizeof(struct slab_place);
-    if (rows > slabs.map_zone[zone].bytes / sizeof(struct slab_place))
-        rows = slabs.map_zone[zone].bytes / sizeof(struct slab_place);
+    size_t first = (slabs.map_zone[zone].base - (uintptr_t)slabs.map) / sizeof(uint64_t);
+    size_t rows = region_committed(&slabs.map_zone[zone]) / sizeof(uint64_t);
+    if (rows > slabs.map_zone[zone].bytes / sizeof(uint64_t))
+        rows = slabs.map_zone[zone].bytes / sizeof(uint64_t);
     for (size_t i = first; i < first + rows; i++)
-        if (place_owner(&slabs.map[i]) != 0 && slabs.map[i].slab == &slabs.table[i])
+        if (atomic_load_explicit(&slabs.map[i], memory_order_relaxed) != 0 &&
+            slabs.table[i].slab == &slabs.table[i])
             count_slab(info, &slabs.table[i]);
 }
 

@@ -24,7 +24,7 @@ void slab_start(uint64_t random)
     size_t rows = arena.bytes >> GRANULE_SHIFT;
     if (rows == 0)
         return;
-    size_t map_bytes = rows * sizeof(struct slab_place), table_bytes = rows * sizeof(struct slab);
+    size_t map_bytes = rows * sizeof(uint64_t), table_bytes = rows * sizeof(struct slab);
     void *map = os->reserve_zeros(map_bytes);
     void *table = os->reserve(table_bytes);
     stat_add(STAT_os_mmap, 2);
@@ -39,7 +39,7 @@ void slab_start(uint64_t random)
     slabs.map = map;
     slabs.table = table;
     slabs.key = random | LINK_KEY_BITS;
-    divide_table(slabs.map_zone, map, sizeof(struct slab_place));
+    divide_table(slabs.map_zone, map, sizeof(uint64_t));
     divide_table(slabs.table_zone, table, sizeof(struct slab));
     atomic_store_explicit(&slabs.bytes, arena.bytes, memory_order_release);
 }
@@ -49,7 +49,7 @@ void slab_start(uint64_t random)
 static bool commit_rows(const struct span *s)
 {
     size_t rows = (size_t)s->first + s->granules;
-    return region_commit(&slabs.map_zone[s->zone], rows * sizeof(struct slab_place)) == 0 &&
+    return region_commit(&slabs.map_zone[s->zone], rows * sizeof(uint64_t)) == 0 &&
            region_commit(&slabs.table_zone[s->zone], rows * sizeof(struct slab)) == 0;
 }
 
@@ -60,23 +60,14 @@ static size_t slab_granules(const struct slab *s)
 
 void slab_set_owner(struct slab *s, struct heap *owner)
 {
-    struct slab_place *at = &slabs.map[s - slabs.table];
-    uintptr_t word = (uintptr_t)owner;
-    if (owner != NULL && block_classes[s->class].bytes >= FLOOR_BYTES)
-        word |= OWNER_OF_LARGE;
+    const struct block_class *c = &block_classes[s->class];
+    uint64_t word = 0;
+    if (owner != NULL)
+        word = (uint64_t)(uintptr_t)owner | (uint64_t)(c->bytes >= FLOOR_BYTES) << WORD_LARGE_BIT |
+               (uint64_t)(c->slab_shift - SLAB_SHIFT_MIN) << WORD_CLASS_BITS | s->class;
     for (size_t i = 0; i < slab_granules(s); i++)
-        atomic_store_explicit(&at[i].owner, word, memory_order_relaxed);
-}
-
-/* The slab is new, and nobody has a block of it to look for. */
-static void enter_in_map(struct slab *s)
-{
-    struct slab_place *at = &slabs.map[s - slabs.table];
-    for (size_t i = 0; i < slab_granules(s); i++) {
-        at[i].slab = s;
-        at[i].class = s->class;
-        at[i].bytes = block_classes[s->class].bytes;
-    }
+        atomic_store_explicit(&slabs.map[(size_t)(s - slabs.table) + i], word,
+                              memory_order_relaxed);
 }
 
 /* ---- life ---- */
@@ -89,7 +80,8 @@ static void init_slab(struct slab *s, struct heap *owner, unsigned class, bool c
                        .state = SLAB_ACTIVE,
                        .clean = clean};
     list_init(&s->link);
-    enter_in_map(s);
+    for (size_t i = 0; i < slab_granules(s); i++)
+        s[i].slab = s;
     slab_set_owner(s, owner);
 }
 
@@ -125,8 +117,6 @@ void *slab_carve(struct slab *s)
         link_set(p, p + c->bytes, slabs.key);
     link_set(p, NULL, slabs.key);
     s->carved += n;
-    s->used += n;
-    s->armed += n;
     s->wake += n;
     return first;
 }
@@ -135,6 +125,7 @@ void *slab_take_free(struct slab *s)
 {
     void *list = s->free;
     s->free = NULL;
-    s->used = s->armed = s->wake = s->carved;
+    s->wake = s->carved;
+    s->beyond = 0;
     return list;
 }

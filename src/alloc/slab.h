@@ -34,35 +34,38 @@ struct slab {
     void *free;       /* freed blocks, linked */
     uintptr_t start;  /* of its memory */
     uint64_t inverse; /* class_inverse of its class */
-    uint32_t wake;    /* frees until heap_woke(); > 0 once a block is carved */
-    uint32_t armed;   /* `wake` when it was last set */
-    uint32_t used;    /* blocks carved and not in `free`, when `wake` was last set */
+    struct slab *
+        slab; /* of every row: the slab that the granule is in; its first granule's row describes it */
+    uint32_t wake;    /* frees until heap_woke(); > 0 while anybody has a block */
+    uint32_t beyond;  /* blocks carved and not in `free`, beyond `wake` of them */
     uint32_t carved;  /* blocks ever handed to a list; those behind were never used */
-    struct list link; /* AVAILABLE: in its heap's list */
     uint8_t class;    /* index of block_classes */
     uint8_t state;    /* enum slab_state */
     bool clean;       /* what was not carved yet is zero */
+    struct list link; /* AVAILABLE, EMPTY: in its heap's list */
 } __attribute__((aligned(64)));
 
 static_assert(sizeof(struct slab) == 64, "a cache line");
 
-/* What the map says of a granule. */
-struct slab_place {
-    _Atomic uintptr_t owner; /* the heap; plus OWNER_OF_LARGE; 0: the granule is in no slab */
-    struct slab *slab;
-    uint32_t class;
-    uint32_t bytes;  /* of a block */
-    uint64_t unused; /* a power of two is found by a shift */
+/*
+ * A word of the map says of a granule: the slab's class, log2 of its granules, whether its blocks are at or above the
+ * floor (a free has more to do there than the fast path), and the heap that owns it. 0: the granule is in no slab.
+ */
+enum {
+    WORD_CLASS_BITS = 7,
+    WORD_SIZE_BITS = 3,
+    WORD_LARGE_BIT = WORD_CLASS_BITS + WORD_SIZE_BITS,
+    WORD_OWNER_SHIFT = 14, /* heaps lie at multiples of 16 KiB */
 };
-
-/* Blocks at or above the floor: a free has more to do than the fast path. */
-enum { OWNER_OF_LARGE = 1, OWNER_ALIGN = 64 };
+static_assert(CLASS_COUNT <= 1 << WORD_CLASS_BITS, "a class fits in its bits");
+static_assert(SLAB_SHIFT_MAX - SLAB_SHIFT_MIN < 1 << WORD_SIZE_BITS, "and a size in its");
+static_assert(WORD_LARGE_BIT < WORD_OWNER_SHIFT, "below the address of a heap");
 
 /* Where slabs are. Constant once `bytes` is set, which is set last; before, every pointer is foreign. */
 struct slabs {
     _Atomic size_t bytes; /* of the arena; 0: no heap of our own */
     uintptr_t base;       /* of the arena */
-    struct slab_place *map;
+    _Atomic uint64_t *map;
     struct slab *table;
     uint64_t key; /* of the links */
     struct region map_zone[ZONE_COUNT], table_zone[ZONE_COUNT];
@@ -103,20 +106,38 @@ static inline bool slabs_have(const void *p)
     return bytes != 0 && (uintptr_t)p - slabs.base < bytes;
 }
 
-/* The map's word on a pointer in the arena. */
-static inline struct slab_place *slab_place(const void *p)
+/* The map's word on an offset in the arena, or on a pointer there. */
+static inline uint64_t word_at(_Atomic uint64_t *map, size_t offset)
 {
-    return &slabs.map[((uintptr_t)p - slabs.base) >> GRANULE_SHIFT];
+    return atomic_load_explicit(&map[offset >> GRANULE_SHIFT], memory_order_relaxed);
 }
 
-static inline uintptr_t place_owner(struct slab_place *at)
+static inline uint64_t slab_word(const void *p)
 {
-    return atomic_load_explicit(&at->owner, memory_order_relaxed);
+    return word_at(slabs.map, (uintptr_t)p - slabs.base);
 }
 
-static inline struct heap *owner_heap(uintptr_t owner)
+/* Whether a block is that heap's, and below the floor. */
+static inline bool word_is_small_of(uint64_t word, const struct heap *h)
 {
-    return (struct heap *)(owner & ~(uintptr_t)OWNER_OF_LARGE);
+    return (word ^ (uintptr_t)h) >> WORD_LARGE_BIT == 0;
+}
+
+static inline struct heap *word_owner(uint64_t word)
+{
+    return (struct heap *)(uintptr_t)(word >> WORD_OWNER_SHIFT << WORD_OWNER_SHIFT);
+}
+
+static inline unsigned word_class(uint64_t word)
+{
+    return word & ((1u << WORD_CLASS_BITS) - 1);
+}
+
+/* The slab of a pointer, of which the map says `word`; the slab itself is not read. */
+static inline struct slab *slab_by_word(const void *p, uint64_t word)
+{
+    unsigned size = word >> WORD_CLASS_BITS & ((1u << WORD_SIZE_BITS) - 1);
+    return &slabs.table[((uintptr_t)p - slabs.base) >> GRANULE_SHIFT >> size << size];
 }
 
 /* The start of the slab's memory, for threads that must not read the slab. */
@@ -148,13 +169,13 @@ void *slab_carve(struct slab *s);
 /* Blocks that are neither in `free` nor uncarved. */
 static inline uint32_t slab_used(const struct slab *s)
 {
-    return s->used - (s->armed - s->wake);
+    return s->beyond + s->wake;
 }
 
 static inline void slab_arm(struct slab *s, uint32_t wake)
 {
-    s->used = slab_used(s);
-    s->armed = s->wake = wake;
+    s->beyond = slab_used(s) - wake;
+    s->wake = wake;
 }
 
 /* Takes the list of freed blocks: they count as used from now on. */

@@ -30,14 +30,15 @@ static uint32_t count_list(const struct slab *s, const void *p)
 static bool map_is_valid(const struct slab *s)
 {
     const struct block_class *c = &block_classes[s->class];
-    struct slab_place *at = slab_place((const void *)s->start);
-    uintptr_t owner = place_owner(at);
+    size_t first = (size_t)(s - slabs.table);
+    uint64_t word = slab_word((const void *)s->start);
     for (size_t i = 0; i < (size_t)1 << (c->slab_shift - GRANULE_SHIFT); i++)
-        if (!IS(place_owner(&at[i]) == owner && owner != 0 && at[i].slab == s &&
-                    at[i].class == s->class && at[i].bytes == c->bytes,
-                &at[i]))
+        if (!IS(slabs.map[first + i] == word && s[i].slab == s, &s[i]))
             return false;
-    return IS((owner & OWNER_OF_LARGE) == (c->bytes >= FLOOR_BYTES), s);
+    return IS(word_owner(word) != NULL && word_class(word) == s->class, s) &&
+           IS((word >> WORD_LARGE_BIT & 1) == (c->bytes >= FLOOR_BYTES), s) &&
+           IS(slab_by_word((const char *)s->start + ((size_t)1 << c->slab_shift) - 1, word) == s,
+              s);
 }
 
 bool slab_is_valid(const struct slab *s)
@@ -45,8 +46,7 @@ bool slab_is_valid(const struct slab *s)
     const struct block_class *c = &block_classes[s->class];
     bool listed = list_in(&s->link);
     return IS(s->start == slab_start_of(s) && s->inverse == class_inverse[s->class], s) &&
-           map_is_valid(s) && IS(s->carved <= c->blocks && s->wake <= s->armed, s) &&
-           IS(s->armed - s->wake <= s->used && slab_used(s) <= s->carved, s) &&
+           map_is_valid(s) && IS(s->carved <= c->blocks && slab_used(s) <= s->carved, s) &&
            IS(count_list(s, s->free) == s->carved - slab_used(s), s) &&
            IS(listed == (s->state == SLAB_AVAILABLE || s->state == SLAB_EMPTY), s) &&
            IS(s->state != SLAB_EMPTY || slab_used(s) == 0, s) &&

@@ -62,10 +62,15 @@ static HAK_COLD bool look_whether_replaced(void)
     return replaced;
 }
 
-static inline bool are_replaced(void)
+static inline bool are_ours(void)
+{
+    return atomic_load_explicit(&operators, memory_order_relaxed) == OURS;
+}
+
+static bool are_replaced(void)
 {
     int known = atomic_load_explicit(&operators, memory_order_relaxed);
-    return HAK_UNLIKELY(known != OURS) && (known == REPLACED || look_whether_replaced());
+    return known == REPLACED || (known == UNKNOWN && look_whether_replaced());
 }
 
 /* The C++ library's own; there is one, or nobody could have called ours. */
@@ -77,35 +82,45 @@ static HAK_COLD void *behind_us(const char *name)
     return found;
 }
 
-/* What nearly every call does, apart, so that it needs no stack frame. */
-static inline bool serve_small(size_t size, size_t align, void **p)
-{
-    return align == 1 && size < FLOOR_BYTES && !are_replaced() && heap_pop(size, p);
-}
+#define UNWRAP(...) __VA_ARGS__
 
+/*
+ * What nearly every call does is in the operators themselves, all else in a function of its own, so that they need no
+ * stack frame.
+ */
 #define X(name, parameters, arguments, align_bytes)                                                \
-    HAK_EXPORT void *name parameters                                                               \
+    static HAK_NOINLINE void *name##_slowly(UNWRAP parameters, uint64_t site)                      \
     {                                                                                              \
-        void *p;                                                                                   \
-        if (HAK_LIKELY(serve_small(size, align_bytes, &p)))                                        \
-            return p;                                                                              \
-        p = are_replaced() ? NULL : hak_alloc_at_site(size, align_bytes, CALLER);                  \
+        void *p = are_replaced()     ? NULL                                                        \
+                  : align_bytes == 1 ? hak_malloc_slowly(size, site)                               \
+                                     : hak_alloc_at_site(size, align_bytes, site);                 \
         if (HAK_LIKELY(p != NULL))                                                                 \
             return p;                                                                              \
         return ((void *(*)parameters)behind_us(#name))arguments;                                   \
+    }                                                                                              \
+    HAK_EXPORT void *name parameters                                                               \
+    {                                                                                              \
+        void *p;                                                                                   \
+        if (HAK_LIKELY(align_bytes == 1 && size < FLOOR_BYTES && are_ours() &&                     \
+                       heap_pop(size, &p)))                                                        \
+            return p;                                                                              \
+        return name##_slowly(UNWRAP arguments, CALLER);                                            \
     }
 NEW_TABLE(X)
 #undef X
 
 #define X(name, parameters, arguments)                                                             \
-    HAK_EXPORT void name parameters                                                                \
+    static HAK_NOINLINE void name##_slowly parameters                                              \
     {                                                                                              \
-        if (HAK_LIKELY(!are_replaced() && heap_free_own(p)))                                       \
-            return;                                                                                \
-        if (!are_replaced())                                                                       \
+        if (HAK_LIKELY(!are_replaced()))                                                           \
             hak_free_slowly(p);                                                                    \
         else                                                                                       \
             ((void(*) parameters)behind_us(#name)) arguments;                                      \
+    }                                                                                              \
+    HAK_EXPORT void name parameters                                                                \
+    {                                                                                              \
+        if (HAK_UNLIKELY(!are_ours() || !heap_free_own(p)))                                        \
+            name##_slowly arguments;                                                               \
     }
 DELETE_TABLE(X)
 #undef X
