@@ -21,13 +21,13 @@ static const struct bench_scenario scenarios[] = {
     {"grow", scenario_grow, 512, 500, "realloc in steps of 1 MiB to 512 MiB"},
     {"maps", scenario_maps, 100000, 500, "100,000 large blocks of random sizes, 300 of them live"},
     {"sleepy", scenario_sleepy, 16, 0, "frees 64 MiB and then only sleeps"},
-    {"stack", scenario_stack, 20000, 0, "16 to 256 bytes, freed in the reverse order"},
-    {"slots", scenario_slots, 20000, 0, "8 bytes to 32 KiB in random slots"},
-    {"trees", scenario_trees, 10000, 0, "binary trees of 16-byte nodes"},
-    {"strings", scenario_strings, 500, 0, "strings that grow by realloc, a few bytes at a time"},
-    {"handover", scenario_handover, 5000, 0,
+    {"stack", scenario_stack, 20000, 1000, "16 to 256 bytes, freed in the reverse order"},
+    {"slots", scenario_slots, 20000, 1000, "8 bytes to 32 KiB in random slots"},
+    {"trees", scenario_trees, 10000, 1000, "binary trees of 16-byte nodes"},
+    {"strings", scenario_strings, 500, 1000, "strings that grow by realloc, a few bytes at a time"},
+    {"handover", scenario_handover, 5000, 1000,
      "up to 512 bytes allocated by one thread, freed by another"},
-    {"slots2", scenario_slots2, 20000, 0, "random slots in two threads"},
+    {"slots2", scenario_slots2, 20000, 1000, "random slots in two threads"},
 };
 enum { SCENARIOS = sizeof(scenarios) / sizeof(scenarios[0]) };
 
@@ -129,10 +129,13 @@ static int run_once(const struct arguments *args, unsigned number, struct bench_
     *run = (struct bench_run){.round_ns = round_ns, .rounds_max = rounds_max, .quick = args->quick};
     run->random = args->seed + (uint64_t)(number - 1) * 0x100000001b3u;
     run->start.tlb_shootdowns = measure_tlb_shootdowns();
+    double before_mib = measure_resident_mib();
     measure_usage(&run->start);
     args->scenario->run(run);
     measure_usage(&run->end);
     measure_sleep_ms(bench_idle_ms(args->scenario, args->quick));
+    bench_figure(run, "resident_start_mib", before_mib);
+    bench_figure(run, "resident_settled_mib", measure_resident_mib());
     measure_usage(&run->settled);
     run->settled.tlb_shootdowns = measure_tlb_shootdowns();
     measure_sampling_stop(run);

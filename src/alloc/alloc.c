@@ -120,12 +120,10 @@ static HAK_COLD void *serve_small(size_t size, size_t align, bool zeroed, int sa
     return is_started() ? serve_otherwise(&o, true, saved_errno) : NULL;
 }
 
-void *hak_malloc_slowly(size_t size, uint64_t site)
+void *hak_malloc_small(size_t size)
 {
-    if (size >= FLOOR_BYTES)
-        return serve(&(struct order){.bytes = size, .align = 1, .site = site});
     void *p = heap_take(size);
-    return HAK_LIKELY(p != NULL) ? p : hak_alloc_at_site(size, 1, site);
+    return HAK_LIKELY(p != NULL) ? p : hak_alloc_at_site(size, 1, 0);
 }
 
 void *hak_alloc_at_site(size_t size, size_t align, uint64_t site)

@@ -24,14 +24,16 @@ void *hak_realloc_at_site(void *p, size_t size, uint64_t site);
 void hak_free_block(void *p);
 size_t hak_block_bytes(const void *p); /* usable; 0 for NULL */
 
-void *hak_malloc_slowly(size_t size, uint64_t site);
+void *hak_malloc_small(size_t size); /* under the floor, where the heap's fast path has none */
 void hak_free_slowly(void *p);
 
 /* malloc and free as their callers have them: what nearly every call does is in line. */
 static inline void *hak_malloc_at_site(size_t size, uint64_t site)
 {
     void *p;
-    return HAK_LIKELY(size < FLOOR_BYTES && heap_pop(size, &p)) ? p : hak_malloc_slowly(size, site);
+    if (HAK_UNLIKELY(size >= FLOOR_BYTES))
+        return hak_alloc_at_site(size, 1, site);
+    return HAK_LIKELY(heap_pop(size, &p)) ? p : hak_malloc_small(size);
 }
 
 static inline void hak_free_here(void *p)

@@ -16,6 +16,7 @@ enum {
     WAKE_SHARE = 16,             /* a full slab is looked at again when a sixteenth of it is free */
     GROWTH_SHARE = 2,            /* what realloc enlarges gets room for a quarter more */
     RETAINED_MIN_BYTES = 1 << 20, /* less than that is not worth a helper thread */
+    HEAP_MOST_BYTES = CLASS_MAX_BYTES - CHECKS_BYTES,
 };
 
 void heap_free_misplaced(const void *p)
@@ -194,13 +195,19 @@ static inline void *take_of_class(unsigned class, bool *fresh)
     struct heap *h = heap_self;
     if (HAK_UNLIKELY(h == &heap_none) && (h = first_heap()) == NULL)
         return NULL;
-    return take(h, class, fresh);
+    void *p = take(h, class, fresh);
+    if (CHECKS_FULL && p != NULL) {
+        checks_born(p, block_classes[class].bytes);
+        *fresh = false;
+    }
+    return p;
 }
 
 void *heap_take(size_t size)
 {
     bool fresh;
-    unsigned class = HAK_LIKELY(size < FLOOR_BYTES) ? class_of_small(size) : class_of(size);
+    size_t bytes = size + CHECKS_BYTES;
+    unsigned class = HAK_LIKELY(bytes < FLOOR_BYTES) ? class_of_small(bytes) : class_of(bytes);
     return take_of_class(class, &fresh);
 }
 
@@ -209,7 +216,7 @@ void *heap_malloc(size_t size)
     void *p;
     if (size < FLOOR_BYTES && heap_pop(size, &p))
         return p;
-    p = size <= CLASS_MAX_BYTES ? heap_take(size) : NULL;
+    p = size <= HEAP_MOST_BYTES ? heap_take(size) : NULL;
     return p != NULL ? p : libc_malloc(size);
 }
 
@@ -217,7 +224,7 @@ void *heap_malloc(size_t size)
 static void *calloc_large(size_t bytes)
 {
     bool fresh;
-    void *p = take_of_class(class_of(bytes), &fresh);
+    void *p = take_of_class(class_of(bytes + CHECKS_BYTES), &fresh);
     if (p == NULL)
         return libc_calloc(1, bytes);
     return memset(p, 0, fresh ? sizeof(uint64_t) : bytes);
@@ -226,7 +233,7 @@ static void *calloc_large(size_t bytes)
 void *heap_calloc(size_t count, size_t size)
 {
     size_t bytes;
-    if (__builtin_mul_overflow(count, size, &bytes) || bytes > CLASS_MAX_BYTES)
+    if (__builtin_mul_overflow(count, size, &bytes) || bytes > HEAP_MOST_BYTES)
         return libc_calloc(count, size);
     if (block_classes[class_of(bytes)].carved == 1)
         return calloc_large(bytes);
@@ -240,9 +247,9 @@ void *heap_calloc(size_t count, size_t size)
  */
 static unsigned class_aligned(size_t align, size_t size)
 {
-    if (align > CLASS_MAX_BYTES || size > CLASS_MAX_BYTES)
+    if (align > CLASS_MAX_BYTES || size > HEAP_MOST_BYTES)
         return CLASS_COUNT;
-    size_t bytes = align_up(size > 0 ? size : 1, align);
+    size_t bytes = align_up(size + CHECKS_BYTES > 0 ? size + CHECKS_BYTES : 1, align);
     return bytes <= CLASS_MAX_BYTES ? class_of(bytes) : CLASS_COUNT;
 }
 
@@ -258,6 +265,22 @@ void *heap_memalign(size_t align, size_t size)
 
 /* ---- taking back ---- */
 
+static void free_in_slab(void *p, struct slab_place *at)
+{
+    struct heap *owner = place_heap(at);
+    if (owner == heap_self)
+        heap_take_back(owner, at->slab, p);
+    else
+        remote_free(p, at);
+}
+
+/* Whether a block of the slab's size may start at `p`. */
+static bool is_block(const void *p, struct slab_place *at)
+{
+    return place_owner(at) != 0 &&
+           is_block_start((uintptr_t)p - slab_start_of(at->slab), class_inverse[at->class]);
+}
+
 void heap_free(void *p)
 {
     if (heap_free_own(p))
@@ -266,26 +289,32 @@ void heap_free(void *p)
         libc_free(p);
         return;
     }
-    uint64_t word = slab_word(p);
-    struct heap *owner = word_owner(word);
+    struct slab_place *at = slab_place(p);
     int saved_errno = errno;
-    if (owner == NULL)
+    if (!is_block(p, at))
         heap_free_misplaced(p);
-    else if (owner == heap_self)
-        heap_take_back(owner, slab_by_word(p, word), p);
-    else
-        remote_free(p, word);
+    if (!CHECKS_FULL)
+        free_in_slab(p, at);
+    else if ((p = checks_freed(p, at->bytes)) != NULL)
+        free_in_slab(p, slab_place(p));
     errno = saved_errno;
+}
+
+void heap_free_waiting(void)
+{
+    void *p;
+    while (CHECKS_FULL && (p = checks_take_waiting()) != NULL)
+        free_in_slab(p, slab_place(p));
 }
 
 size_t heap_usable_size(const void *p)
 {
     if (!slabs_have(p))
         return libc_usable_size(p);
-    uint64_t word = slab_word(p);
-    if (word == 0)
+    struct slab_place *at = slab_place(p);
+    if (place_owner(at) == 0)
         os_fatal("malloc_usable_size() of what is not the start of a live block:", p);
-    return block_classes[word_class(word)].bytes;
+    return at->bytes - CHECKS_BYTES;
 }
 
 /* ---- resizing ---- */
@@ -368,6 +397,7 @@ void heap_clear(struct heap *h)
 void heap_trim(void)
 {
     if (heap_self != &heap_none) {
+        heap_free_waiting();
         remote_send(heap_self);
         heap_clear(heap_self);
     }

@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "alloc/checks.h"
 #include "alloc/label.h"
 #include "alloc/slab.h"
 #include "base/attr.h"
@@ -41,8 +42,7 @@ struct heap {
     uint64_t key;
     uintptr_t base;
     size_t bytes;
-    _Atomic uint64_t *map;
-    struct slab *table;
+    struct slab_place *map;
     void *fast[CLASS_COUNT]; /* first block of each fast list; &heap_no_block: it is empty */
     struct slab *active[CLASS_COUNT];   /* whose blocks are in the fast list; NULL: nobody's */
     struct list available[CLASS_COUNT]; /* slabs */
@@ -73,6 +73,8 @@ void *heap_take(size_t size);
 /* The same of less than the floor; false: heap_take() may have one. */
 static inline bool heap_pop(size_t size, void **block)
 {
+    if (CHECKS_FULL)
+        return false;
     struct heap *h = heap_self;
     unsigned class = class_of_small(size);
     void *p = h->fast[class], *next = link_get(p, h->key);
@@ -103,13 +105,16 @@ static inline void heap_take_back(struct heap *h, struct slab *s, void *p)
 /* Frees a block of this thread's heap, below the floor; false: it is not one. */
 static inline bool heap_free_own(void *p)
 {
+    if (CHECKS_FULL)
+        return false;
     struct heap *h = heap_self;
     size_t offset = (uintptr_t)p - h->base;
     if (HAK_UNLIKELY(offset >= h->bytes))
         return false;
-    if (HAK_UNLIKELY(!word_is_small_of(word_at(h->map, offset), h)))
+    struct slab_place *at = &h->map[offset >> GRANULE_SHIFT];
+    if (HAK_UNLIKELY(place_owner(at) != (uintptr_t)h))
         return false;
-    heap_take_back(h, h->table[offset >> GRANULE_SHIFT].slab, p);
+    heap_take_back(h, at->slab, p);
     return true;
 }
 
@@ -122,13 +127,14 @@ static inline bool fits_in_place(size_t old_bytes, size_t size)
 /* The same for any pointer; false: it may yet stay. */
 static inline bool heap_stays(const void *p, size_t size)
 {
+    if (CHECKS_FULL)
+        return false;
     struct heap *h = heap_self;
     size_t offset = (uintptr_t)p - h->base;
     if (HAK_UNLIKELY(offset >= h->bytes))
         return false;
-    uint64_t word = word_at(h->map, offset);
-    size_t bytes = block_classes[word_class(word)].bytes;
-    return word != 0 && bytes < FLOOR_BYTES && fits_in_place(bytes, size);
+    struct slab_place *at = &h->map[offset >> GRANULE_SHIFT];
+    return place_owner(at) != 0 && at->bytes < FLOOR_BYTES && fits_in_place(at->bytes, size);
 }
 
 /* ---- the whole ---- */
@@ -143,8 +149,11 @@ size_t heap_usable_size(const void *p); /* 0 for NULL */
 /* Whether `p` is in a slab. Else it is a span's, or foreign. */
 static inline bool heap_has(const void *p)
 {
-    return slabs_have(p) && slab_word(p) != 0;
+    return slabs_have(p) && place_owner(slab_place(p)) != 0;
 }
+
+/* With -Dchecks=full: frees the blocks of this thread that wait for reuse. */
+void heap_free_waiting(void);
 
 /* Gives what the heap has to spare to the store, after taking in what others freed of it. */
 void heap_clear(struct heap *h);

@@ -16,13 +16,12 @@ __attribute__((no_sanitize("thread"))) static void count_slab(struct heap_info *
 
 static void count_zone(struct heap_info *info, unsigned zone)
 {
-    size_t first = (slabs.map_zone[zone].base - (uintptr_t)slabs.map) / sizeof(uint64_t);
-    size_t rows = region_committed(&slabs.map_zone[zone]) / sizeof(uint64_t);
-    if (rows > slabs.map_zone[zone].bytes / sizeof(uint64_t))
-        rows = slabs.map_zone[zone].bytes / sizeof(uint64_t);
+    size_t first = (slabs.map_zone[zone].base - (uintptr_t)slabs.map) / sizeof(struct slab_place);
+    size_t rows = region_committed(&slabs.map_zone[zone]) / sizeof(struct slab_place);
+    if (rows > slabs.map_zone[zone].bytes / sizeof(struct slab_place))
+        rows = slabs.map_zone[zone].bytes / sizeof(struct slab_place);
     for (size_t i = first; i < first + rows; i++)
-        if (atomic_load_explicit(&slabs.map[i], memory_order_relaxed) != 0 &&
-            slabs.table[i].slab == &slabs.table[i])
+        if (place_owner(&slabs.map[i]) != 0 && slabs.map[i].slab == &slabs.table[i])
             count_slab(info, &slabs.table[i]);
 }
 

@@ -9,7 +9,7 @@
 #include "stats/stats.h"
 
 enum {
-    HEAP_STRIDE_BYTES = 1 << WORD_OWNER_SHIFT,
+    HEAP_STRIDE_BYTES = 16 << 10,
     HEAPS_PER_GIB = 16, /* of the arena */
     HEAPS_MIN = 64,
     ENTRIES_MAX =
@@ -45,13 +45,12 @@ void heaps_start(void)
 {
     size_t n = arena.bytes / ((1 << 30) / HEAPS_PER_GIB);
     size_t bytes = (n > HEAPS_MIN ? n : HEAPS_MIN) * HEAP_STRIDE_BYTES;
-    uintptr_t base = (uintptr_t)os->reserve(bytes + HEAP_STRIDE_BYTES);
+    uintptr_t base = (uintptr_t)os->reserve(bytes);
     stat_add(STAT_os_mmap, 1);
     list_init(&heaps.orphans);
     if (base != 0)
-        heaps.table = (struct region){.base = align_up(base, HEAP_STRIDE_BYTES),
-                                      .bytes = bytes,
-                                      .step_bytes = HEAP_STRIDE_BYTES};
+        heaps.table =
+            (struct region){.base = base, .bytes = bytes, .step_bytes = HEAP_STRIDE_BYTES};
     heaps.has_key = pthread_key_create(&heaps.key, leave) == 0;
 }
 
@@ -66,7 +65,6 @@ static void init_heap(struct heap *h)
     h->base = slabs.base;
     h->bytes = slabs.bytes;
     h->map = slabs.map;
-    h->table = slabs.table;
     for (unsigned class = 0; class < CLASS_COUNT; class ++) {
         h->fast[class] = heap_no_block;
         list_init(&h->available[class]);
@@ -183,6 +181,7 @@ struct heap *heaps_enter(void)
 static void leave(void *heap)
 {
     struct heap *h = heap;
+    heap_free_waiting();
     heap_self = &heap_none;
     remote_send(h);
     heap_clear(h);

@@ -51,7 +51,7 @@ static void post(struct heap *owner, struct message *m, uint32_t count)
 
 static struct heap *owner_of(const void *p)
 {
-    return word_owner(slab_word(p));
+    return place_heap(slab_place(p));
 }
 
 static void send(struct parcel *parcel)
@@ -93,13 +93,10 @@ static void add(struct parcel *parcel, void *p)
     parcel->count++;
 }
 
-void remote_free(void *p, uint64_t word)
+void remote_free(void *p, const struct slab_place *at)
 {
     struct heap *h = heap_self;
-    struct slab *s = slab_by_word(p, word);
-    unsigned class = word_class(word);
-    if (HAK_UNLIKELY(!is_block_start((uintptr_t)p - slab_start_of(s), class_inverse[class])))
-        heap_free_misplaced(p);
+    struct slab *s = at->slab;
     if (HAK_UNLIKELY(h == &heap_none) && (h = heaps_enter()) == NULL) {
         free_alone(p);
         return;
@@ -111,7 +108,7 @@ void remote_free(void *p, uint64_t word)
         send(parcel);
         *parcel = (struct parcel){.slab = s, .count = 1, .head = p, .tail = p};
     }
-    h->parcel_bytes += block_classes[class].bytes;
+    h->parcel_bytes += at->bytes;
     if (HAK_UNLIKELY(h->parcel_bytes >= PARCELS_MAX_BYTES))
         remote_send(h);
 }
@@ -135,15 +132,15 @@ static void count_freed(struct heap *h, struct slab *s, uint32_t count)
 
 static void receive(struct heap *h, struct message *m, uint32_t count)
 {
-    uint64_t word = slab_word(m);
-    struct heap *owner = word_owner(word);
+    struct slab_place *at = slab_place(m);
+    struct heap *owner = place_heap(at);
     if (HAK_UNLIKELY(owner == NULL))
         heap_free_twice(m);
     if (HAK_UNLIKELY(owner != h)) { /* the slab was adopted meanwhile */
         post(owner, m, count);
         return;
     }
-    struct slab *s = slab_by_word(m, word);
+    struct slab *s = at->slab;
     void *head = link_get(m, slabs.key);
     if (HAK_UNLIKELY(!link_leads_on(m, head)))
         os_fatal("a free block was written to:", m);

@@ -13,8 +13,8 @@
 
 #include "alloc/heap.h"
 
-/* Frees a block of another heap's, of which the map says `word`. */
-void remote_free(void *p, uint64_t word);
+/* Frees a block of another heap's, of which the map says `at`. */
+void remote_free(void *p, const struct slab_place *at);
 
 /* Sends all parcels. */
 void remote_send(struct heap *h);

@@ -24,7 +24,7 @@ void slab_start(uint64_t random)
     size_t rows = arena.bytes >> GRANULE_SHIFT;
     if (rows == 0)
         return;
-    size_t map_bytes = rows * sizeof(uint64_t), table_bytes = rows * sizeof(struct slab);
+    size_t map_bytes = rows * sizeof(struct slab_place), table_bytes = rows * sizeof(struct slab);
     void *map = os->reserve_zeros(map_bytes);
     void *table = os->reserve(table_bytes);
     stat_add(STAT_os_mmap, 2);
@@ -39,7 +39,7 @@ void slab_start(uint64_t random)
     slabs.map = map;
     slabs.table = table;
     slabs.key = random | LINK_KEY_BITS;
-    divide_table(slabs.map_zone, map, sizeof(uint64_t));
+    divide_table(slabs.map_zone, map, sizeof(struct slab_place));
     divide_table(slabs.table_zone, table, sizeof(struct slab));
     atomic_store_explicit(&slabs.bytes, arena.bytes, memory_order_release);
 }
@@ -49,7 +49,7 @@ void slab_start(uint64_t random)
 static bool commit_rows(const struct span *s)
 {
     size_t rows = (size_t)s->first + s->granules;
-    return region_commit(&slabs.map_zone[s->zone], rows * sizeof(uint64_t)) == 0 &&
+    return region_commit(&slabs.map_zone[s->zone], rows * sizeof(struct slab_place)) == 0 &&
            region_commit(&slabs.table_zone[s->zone], rows * sizeof(struct slab)) == 0;
 }
 
@@ -60,14 +60,23 @@ static size_t slab_granules(const struct slab *s)
 
 void slab_set_owner(struct slab *s, struct heap *owner)
 {
-    const struct block_class *c = &block_classes[s->class];
-    uint64_t word = 0;
-    if (owner != NULL)
-        word = (uint64_t)(uintptr_t)owner | (uint64_t)(c->bytes >= FLOOR_BYTES) << WORD_LARGE_BIT |
-               (uint64_t)(c->slab_shift - SLAB_SHIFT_MIN) << WORD_CLASS_BITS | s->class;
+    struct slab_place *at = &slabs.map[s - slabs.table];
+    uintptr_t word = (uintptr_t)owner;
+    if (owner != NULL && block_classes[s->class].bytes >= FLOOR_BYTES)
+        word |= OWNER_OF_LARGE;
     for (size_t i = 0; i < slab_granules(s); i++)
-        atomic_store_explicit(&slabs.map[(size_t)(s - slabs.table) + i], word,
-                              memory_order_relaxed);
+        atomic_store_explicit(&at[i].owner, word, memory_order_relaxed);
+}
+
+/* The slab is new, and nobody has a block of it to look for. */
+static void enter_in_map(struct slab *s)
+{
+    struct slab_place *at = &slabs.map[s - slabs.table];
+    for (size_t i = 0; i < slab_granules(s); i++) {
+        at[i].slab = s;
+        at[i].class = s->class;
+        at[i].bytes = block_classes[s->class].bytes;
+    }
 }
 
 /* ---- life ---- */
@@ -80,8 +89,7 @@ static void init_slab(struct slab *s, struct heap *owner, unsigned class, bool c
                        .state = SLAB_ACTIVE,
                        .clean = clean};
     list_init(&s->link);
-    for (size_t i = 0; i < slab_granules(s); i++)
-        s[i].slab = s;
+    enter_in_map(s);
     slab_set_owner(s, owner);
 }
 

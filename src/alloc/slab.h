@@ -34,8 +34,6 @@ struct slab {
     void *free;       /* freed blocks, linked */
     uintptr_t start;  /* of its memory */
     uint64_t inverse; /* class_inverse of its class */
-    struct slab *
-        slab; /* of every row: the slab that the granule is in; its first granule's row describes it */
     uint32_t wake;    /* frees until heap_woke(); > 0 while anybody has a block */
     uint32_t beyond;  /* blocks carved and not in `free`, beyond `wake` of them */
     uint32_t carved;  /* blocks ever handed to a list; those behind were never used */
@@ -47,25 +45,23 @@ struct slab {
 
 static_assert(sizeof(struct slab) == 64, "a cache line");
 
-/*
- * A word of the map says of a granule: the slab's class, log2 of its granules, whether its blocks are at or above the
- * floor (a free has more to do there than the fast path), and the heap that owns it. 0: the granule is in no slab.
- */
-enum {
-    WORD_CLASS_BITS = 7,
-    WORD_SIZE_BITS = 3,
-    WORD_LARGE_BIT = WORD_CLASS_BITS + WORD_SIZE_BITS,
-    WORD_OWNER_SHIFT = 14, /* heaps lie at multiples of 16 KiB */
+/* What the map says of a granule. */
+struct slab_place {
+    _Atomic uintptr_t owner; /* the heap, plus OWNER_OF_LARGE; 0: the granule is in no slab */
+    struct slab *slab;
+    uint32_t class;
+    uint32_t bytes;  /* of a block */
+    uint64_t unused; /* a power of two is found by a shift */
 };
-static_assert(CLASS_COUNT <= 1 << WORD_CLASS_BITS, "a class fits in its bits");
-static_assert(SLAB_SHIFT_MAX - SLAB_SHIFT_MIN < 1 << WORD_SIZE_BITS, "and a size in its");
-static_assert(WORD_LARGE_BIT < WORD_OWNER_SHIFT, "below the address of a heap");
+
+/* Blocks at or above the floor: a free has more to do there than the fast path. */
+enum { OWNER_OF_LARGE = 1 };
 
 /* Where slabs are. Constant once `bytes` is set, which is set last; before, every pointer is foreign. */
 struct slabs {
     _Atomic size_t bytes; /* of the arena; 0: no heap of our own */
     uintptr_t base;       /* of the arena */
-    _Atomic uint64_t *map;
+    struct slab_place *map;
     struct slab *table;
     uint64_t key; /* of the links */
     struct region map_zone[ZONE_COUNT], table_zone[ZONE_COUNT];
@@ -106,38 +102,20 @@ static inline bool slabs_have(const void *p)
     return bytes != 0 && (uintptr_t)p - slabs.base < bytes;
 }
 
-/* The map's word on an offset in the arena, or on a pointer there. */
-static inline uint64_t word_at(_Atomic uint64_t *map, size_t offset)
+/* What the map says of a pointer in the arena. */
+static inline struct slab_place *slab_place(const void *p)
 {
-    return atomic_load_explicit(&map[offset >> GRANULE_SHIFT], memory_order_relaxed);
+    return &slabs.map[((uintptr_t)p - slabs.base) >> GRANULE_SHIFT];
 }
 
-static inline uint64_t slab_word(const void *p)
+static inline uintptr_t place_owner(struct slab_place *at)
 {
-    return word_at(slabs.map, (uintptr_t)p - slabs.base);
+    return atomic_load_explicit(&at->owner, memory_order_relaxed);
 }
 
-/* Whether a block is that heap's, and below the floor. */
-static inline bool word_is_small_of(uint64_t word, const struct heap *h)
+static inline struct heap *place_heap(struct slab_place *at)
 {
-    return (word ^ (uintptr_t)h) >> WORD_LARGE_BIT == 0;
-}
-
-static inline struct heap *word_owner(uint64_t word)
-{
-    return (struct heap *)(uintptr_t)(word >> WORD_OWNER_SHIFT << WORD_OWNER_SHIFT);
-}
-
-static inline unsigned word_class(uint64_t word)
-{
-    return word & ((1u << WORD_CLASS_BITS) - 1);
-}
-
-/* The slab of a pointer, of which the map says `word`; the slab itself is not read. */
-static inline struct slab *slab_by_word(const void *p, uint64_t word)
-{
-    unsigned size = word >> WORD_CLASS_BITS & ((1u << WORD_SIZE_BITS) - 1);
-    return &slabs.table[((uintptr_t)p - slabs.base) >> GRANULE_SHIFT >> size << size];
+    return (struct heap *)(place_owner(at) & ~(uintptr_t)OWNER_OF_LARGE);
 }
 
 /* The start of the slab's memory, for threads that must not read the slab. */

@@ -30,15 +30,14 @@ static uint32_t count_list(const struct slab *s, const void *p)
 static bool map_is_valid(const struct slab *s)
 {
     const struct block_class *c = &block_classes[s->class];
-    size_t first = (size_t)(s - slabs.table);
-    uint64_t word = slab_word((const void *)s->start);
+    struct slab_place *at = slab_place((const void *)s->start);
+    uintptr_t owner = place_owner(at);
     for (size_t i = 0; i < (size_t)1 << (c->slab_shift - GRANULE_SHIFT); i++)
-        if (!IS(slabs.map[first + i] == word && s[i].slab == s, &s[i]))
+        if (!IS(place_owner(&at[i]) == owner && owner != 0 && at[i].slab == s &&
+                    at[i].class == s->class && at[i].bytes == c->bytes,
+                &at[i]))
             return false;
-    return IS(word_owner(word) != NULL && word_class(word) == s->class, s) &&
-           IS((word >> WORD_LARGE_BIT & 1) == (c->bytes >= FLOOR_BYTES), s) &&
-           IS(slab_by_word((const char *)s->start + ((size_t)1 << c->slab_shift) - 1, word) == s,
-              s);
+    return IS((owner & OWNER_OF_LARGE) == (c->bytes >= FLOOR_BYTES), s);
 }
 
 bool slab_is_valid(const struct slab *s)

@@ -84,6 +84,12 @@ static HAK_COLD void *behind_us(const char *name)
 
 #define UNWRAP(...) __VA_ARGS__
 
+static inline void *serve(size_t size, size_t align, uint64_t site)
+{
+    return align == 1 && size < FLOOR_BYTES ? hak_malloc_small(size)
+                                            : hak_alloc_at_site(size, align, site);
+}
+
 /*
  * What nearly every call does is in the operators themselves, all else in a function of its own, so that they need no
  * stack frame.
@@ -91,9 +97,7 @@ static HAK_COLD void *behind_us(const char *name)
 #define X(name, parameters, arguments, align_bytes)                                                \
     static HAK_NOINLINE void *name##_slowly(UNWRAP parameters, uint64_t site)                      \
     {                                                                                              \
-        void *p = are_replaced()     ? NULL                                                        \
-                  : align_bytes == 1 ? hak_malloc_slowly(size, site)                               \
-                                     : hak_alloc_at_site(size, align_bytes, site);                 \
+        void *p = are_replaced() ? NULL : serve(size, align_bytes, site);                          \
         if (HAK_LIKELY(p != NULL))                                                                 \
             return p;                                                                              \
         return ((void *(*)parameters)behind_us(#name))arguments;                                   \

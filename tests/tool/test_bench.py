@@ -28,7 +28,7 @@ OWN = {  # what only one scenario tells
     "maps": ["mappings_before", "mappings_most", "mappings_after"],
     "sleepy": ["resident_in_use_mib", "resident_over_time"],
     "sites": ["phases"],
-    **{name: ["ns_per_op"] for name in SMALL},
+    **{name: ["ns_per_op", "resident_start_mib", "resident_settled_mib"] for name in SMALL},
 }
 BAD_ARGUMENTS = [
     [], ["nosuch"], ["vm", "json"], ["vm", "--runs"], ["vm", "--runs", "0"], ["vm", "--runs", "-1"],

@@ -34,7 +34,7 @@ __attribute__((unused)) static size_t slab_granules(void)
 
 __attribute__((unused)) static struct heap *owner_of_block(const void *p)
 {
-    return word_owner(slab_word(p));
+    return place_heap(slab_place(p));
 }
 
 /* Nobody holds a block any more: after heap_trim() no heap has a slab. */
