@@ -1,10 +1,14 @@
 #include "alloc/checks.h"
 
+#include <assert.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
 #include "alloc/slab.h"
 #include "os/os.h"
+
+static_assert(!CHECKS_FULL || CHECKS_BYTES == 2 * sizeof(uint64_t), "two canaries");
 
 enum { WAITING = 256, JUNK_NEW = 0xA5, JUNK_FREED = 0xDF };
 
@@ -21,21 +25,22 @@ static uint64_t canary_of(const void *p)
     return slabs.key ^ (uint64_t)(uintptr_t)p;
 }
 
-static uint64_t read_canary(const unsigned char *p, size_t bytes)
+/* All of the last CHECKS_BYTES, so that the first byte behind what is usable is noticed. */
+static bool has_canary(const unsigned char *p, size_t bytes, uint64_t canary)
 {
-    uint64_t canary;
-    memcpy(&canary, p + bytes - sizeof(canary), sizeof(canary));
-    return canary;
+    const uint64_t words[2] = {canary, canary};
+    return memcmp(p + bytes - sizeof(words), words, sizeof(words)) == 0;
 }
 
 static void write_canary(unsigned char *p, size_t bytes, uint64_t canary)
 {
-    memcpy(p + bytes - sizeof(canary), &canary, sizeof(canary));
+    const uint64_t words[2] = {canary, canary};
+    memcpy(p + bytes - sizeof(words), words, sizeof(words));
 }
 
 void checks_born(void *p, size_t bytes)
 {
-    memset(p, JUNK_NEW, bytes - sizeof(uint64_t));
+    memset(p, JUNK_NEW, bytes - CHECKS_BYTES);
     write_canary(p, bytes, canary_of(p));
 }
 
@@ -44,7 +49,7 @@ static void *take_oldest(void)
     unsigned char *p = ring.block[ring.next].p;
     size_t bytes = ring.block[ring.next].bytes;
     ring.block[ring.next].p = NULL;
-    for (size_t i = 0; p != NULL && i < bytes - sizeof(uint64_t); i++)
+    for (size_t i = 0; p != NULL && i < bytes - CHECKS_BYTES; i++)
         if (p[i] != JUNK_FREED)
             os_fatal("a block was written to after free():", p);
     return p;
@@ -52,13 +57,12 @@ static void *take_oldest(void)
 
 void *checks_freed(void *p, size_t bytes)
 {
-    uint64_t canary = read_canary(p, bytes);
-    if (canary == ~canary_of(p))
+    if (has_canary(p, bytes, ~canary_of(p)))
         os_fatal("free() of a block that is free already:", p);
-    if (canary != canary_of(p))
+    if (!has_canary(p, bytes, canary_of(p)))
         os_fatal("a block was written to beyond its end:", p);
-    memset(p, JUNK_FREED, bytes - sizeof(uint64_t));
-    write_canary(p, bytes, ~canary);
+    memset(p, JUNK_FREED, bytes - CHECKS_BYTES);
+    write_canary(p, bytes, ~canary_of(p));
 
     void *oldest = take_oldest();
     ring.block[ring.next].p = p;

@@ -11,7 +11,7 @@
 
 enum {
     CHECKS_FULL = HAK_CHECKS_FULL,
-    CHECKS_BYTES = CHECKS_FULL ? 16 : 0, /* at the end of each block, with what keeps it aligned */
+    CHECKS_BYTES = CHECKS_FULL ? 16 : 0, /* of canary, at the end of each block */
 };
 
 /* A block of `bytes`, the canary's included, is handed out. */
