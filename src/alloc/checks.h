@@ -9,6 +9,10 @@
 
 #include <stddef.h>
 
+#ifndef HAK_CHECKS_FULL
+#define HAK_CHECKS_FULL 0
+#endif
+
 enum {
     CHECKS_FULL = HAK_CHECKS_FULL,
     CHECKS_BYTES = CHECKS_FULL ? 16 : 0, /* of canary, at the end of each block */
