@@ -41,7 +41,7 @@ CLASS_TABLE(X)
 #undef X
 static_assert(CLASS_COUNT <= 256, "a class is a byte of a map entry");
 
-#define STEPS(n) CLASS_OF((size_t)(n) << CLASS_STEP_SHIFT),
+#define STEPS(n) (uint8_t) CLASS_OF((size_t)(n) << CLASS_STEP_SHIFT),
 #define STEPS8(n)                                                                                  \
     STEPS((n) + 1)                                                                                 \
     STEPS((n) + 2)                                                                                 \
