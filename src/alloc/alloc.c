@@ -94,8 +94,10 @@ static HAK_COLD void *serve_otherwise(struct order *o, bool heap_was_tried, int 
     o->decision.arm = ARM_MMAP_BASE_TOUCH_DROP;
     if (p == NULL && policy_has_spans())
         p = serve_span(o);
-    if (p == NULL && policy_has_spans() && store_trim() > 0)
-        p = serve_span(o);
+    if (p == NULL && policy_has_spans()) {
+        heap_trim();
+        p = store_trim() > 0 ? serve_span(o) : NULL;
+    }
     errno = p != NULL ? saved_errno : ENOMEM;
     return p;
 }
