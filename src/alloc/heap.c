@@ -14,7 +14,7 @@
 enum {
     EMPTY_MAX_BYTES = 512 << 10, /* of empty slabs that a heap keeps */
     WAKE_SHARE = 16,             /* a full slab is looked at again when a sixteenth of it is free */
-    GROWTH_SHARE = 2,            /* what realloc enlarges gets room for a quarter more */
+    GROWTH_SHARE = 2, /* what realloc enlarges by less than a half gets room for a half */
     RETAINED_MIN_BYTES = 1 << 20, /* less than that is not worth a helper thread */
     HEAP_MOST_BYTES = CLASS_MAX_BYTES - CHECKS_BYTES,
 };

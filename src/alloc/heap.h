@@ -102,17 +102,24 @@ static inline void heap_take_back(struct heap *h, struct slab *s, void *p)
         heap_woke(h, s);
 }
 
+/* What the map says of a pointer; false: it is not in the arena, or nothing has started. */
+static inline bool heap_find(const struct heap *h, const void *p, struct slab_place **at)
+{
+    size_t offset = (uintptr_t)p - h->base;
+    if (HAK_UNLIKELY(offset >= h->bytes))
+        return false;
+    *at = &h->map[offset >> GRANULE_SHIFT];
+    return true;
+}
+
 /* Frees a block of this thread's heap, below the floor; false: it is not one. */
 static inline bool heap_free_own(void *p)
 {
     if (CHECKS_FULL)
         return false;
     struct heap *h = heap_self;
-    size_t offset = (uintptr_t)p - h->base;
-    if (HAK_UNLIKELY(offset >= h->bytes))
-        return false;
-    struct slab_place *at = &h->map[offset >> GRANULE_SHIFT];
-    if (HAK_UNLIKELY(place_owner(at) != (uintptr_t)h))
+    struct slab_place *at;
+    if (HAK_UNLIKELY(!heap_find(h, p, &at) || place_owner(at) != (uintptr_t)h))
         return false;
     heap_take_back(h, at->slab, p);
     return true;
@@ -129,12 +136,9 @@ static inline bool heap_stays(const void *p, size_t size)
 {
     if (CHECKS_FULL)
         return false;
-    struct heap *h = heap_self;
-    size_t offset = (uintptr_t)p - h->base;
-    if (HAK_UNLIKELY(offset >= h->bytes))
-        return false;
-    struct slab_place *at = &h->map[offset >> GRANULE_SHIFT];
-    return place_owner(at) != 0 && at->bytes < FLOOR_BYTES && fits_in_place(at->bytes, size);
+    struct slab_place *at;
+    return heap_find(heap_self, p, &at) && place_owner(at) != 0 && at->bytes < FLOOR_BYTES &&
+           fits_in_place(at->bytes, size);
 }
 
 /* ---- the whole ---- */

@@ -260,14 +260,26 @@ struct span *store_get(enum zone_id zone, size_t bytes, size_t align, uint64_t s
     return s;
 }
 
-static struct span *get_slab(enum zone_id zone, size_t bytes)
+/*
+ * A heap that has grown large grows on huge pages. They are filled one after the other, so what is resident and not
+ * used of them is small beside what the heap holds. Under a limit each zone's tail would count.
+ */
+static enum zone_id zone_for_slab(size_t bytes)
 {
-    struct span_request request = span_request_for(zone, bytes, bytes);
+    bool large = store.slab_bytes >= SLABS_ON_BASE_PAGES_BYTES;
+    return large && bytes <= SLAB_ON_HUGE_PAGES_MAX_BYTES && arena.roomy && arena.huge_bytes != 0
+               ? ZONE_HUGE
+               : ZONE_BASE;
+}
+
+struct span *store_get_slab(size_t bytes)
+{
     struct label former = {0};
     struct list due;
     list_init(&due);
 
     lock_acquire(&store.lock);
+    struct span_request request = span_request_for(zone_for_slab(bytes), bytes, bytes);
     struct span *s = get_cached(&request, 0, &due);
     if (s == NULL)
         s = get_cold(&request);
@@ -281,19 +293,6 @@ static struct span *get_slab(enum zone_id zone, size_t bytes)
     flush(&due);
     episode_reused(&former);
     return s;
-}
-
-/*
- * A heap that has grown large grows on huge pages. They are filled one after the other, so what is resident and not
- * used of them is small beside what the heap holds. Under a limit each zone's tail would count.
- */
-struct span *store_get_slab(size_t bytes)
-{
-    lock_acquire(&store.lock);
-    bool large = store.slab_bytes >= SLABS_ON_BASE_PAGES_BYTES;
-    unlock();
-    large = large && bytes <= SLAB_ON_HUGE_PAGES_MAX_BYTES;
-    return get_slab(large && arena.roomy && arena.huge_bytes != 0 ? ZONE_HUGE : ZONE_BASE, bytes);
 }
 
 /* ---- putting ---- */
