@@ -2,6 +2,7 @@
  * The heap where the system refuses: malloc of any size gives a block, or NULL and ENOMEM; nothing that is held is
  * lost, and when the system gives again, work goes on.
  */
+#include "refuse.h"
 #include "slabs.h"
 
 #include <sys/resource.h>
@@ -96,10 +97,6 @@ static void check_nothing_is_lost(void)
 
 /* ---- once ---- */
 
-static const char *faulty_arm;
-static unsigned faulty_call;
-enum { NOT_REACHED = 78 };
-
 static void work_with_one_refusal(void)
 {
     fake_start();
@@ -115,22 +112,11 @@ static void work_with_one_refusal(void)
         _exit(NOT_REACHED);
 }
 
-static void any_call_of_an_arm_may_be_refused(const char *arm)
-{
-    int status = 0;
-    faulty_arm = arm;
-    for (faulty_call = 0; status == 0 && faulty_call < 1000; faulty_call++)
-        status = isolated_status(work_with_one_refusal);
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != NOT_REACHED)
-        fail_msg("%s: call %u refused: status %x", arm, faulty_call - 1, status);
-    assert_true(faulty_call > 16);
-}
-
 static void any_system_call_may_be_refused_once(void **state)
 {
-    any_call_of_an_arm_may_be_refused(HEAP_ARM);
-    any_call_of_an_arm_may_be_refused("mmap/base/touch/drop");
-    any_call_of_an_arm_may_be_refused("mmap/huge/prefault/keep");
+    refuse_each_call(HEAP_ARM, work_with_one_refusal, 16);
+    refuse_each_call("mmap/base/touch/drop", work_with_one_refusal, 16);
+    refuse_each_call("mmap/huge/prefault/keep", work_with_one_refusal, 16);
 }
 
 /* ---- for ever ---- */

@@ -2,6 +2,7 @@
  * Whatever the system refuses, and whenever it does: no block is lost, and work goes on.
  */
 #include "blocks.h"
+#include "refuse.h"
 
 /* What a program does: allocate, grow, shrink, clear, free. Any of it may be refused, and then nothing is lost. */
 static void work(void)
@@ -28,10 +29,6 @@ static void work(void)
     store_tick(fake.now_ns += 20000000);
 }
 
-static const char *faulty_arm;
-static unsigned faulty_call;
-enum { NOT_REACHED = 77 };
-
 static void work_with_one_refusal(void)
 {
     fake_start();
@@ -49,22 +46,11 @@ static void work_with_one_refusal(void)
         _exit(NOT_REACHED);
 }
 
-static void any_call_of_an_arm_may_be_refused(const char *arm)
-{
-    int status = 0;
-    faulty_arm = arm;
-    for (faulty_call = 0; status == 0 && faulty_call < 2000; faulty_call++)
-        status = isolated_status(work_with_one_refusal);
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != NOT_REACHED)
-        fail_msg("%s: call %u refused: status %x", arm, faulty_call - 1, status);
-    assert_true(faulty_call > 12);
-}
-
 static void any_system_call_may_be_refused_once(void **state)
 {
-    any_call_of_an_arm_may_be_refused("mmap/base/touch/keep");
-    any_call_of_an_arm_may_be_refused("mmap/huge/prefault/lazy");
-    any_call_of_an_arm_may_be_refused("mmap/base/prefault/drop");
+    refuse_each_call("mmap/base/touch/keep", work_with_one_refusal, 12);
+    refuse_each_call("mmap/huge/prefault/lazy", work_with_one_refusal, 12);
+    refuse_each_call("mmap/base/prefault/drop", work_with_one_refusal, 12);
 }
 
 ISOLATED(all_advice_may_be_refused_for_ever)
