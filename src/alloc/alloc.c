@@ -81,9 +81,17 @@ static void *serve_heap(const struct order *o)
     return p;
 }
 
+/* Gives back all that is free; how much of it the store had. */
+static size_t trim(void)
+{
+    heap_trim();
+    return store_trim();
+}
+
 /*
- * The arm's backing has no memory: the other one helps out, and then what BigCache holds. What this block costs
- * says nothing of the arm, so nothing is learned from it.
+ * The arm's backing has no memory: the other one helps out, and then what BigCache holds; where spans are switched
+ * off as well, for the arena may be the only address space that is left. What this block costs says nothing of the
+ * arm, so nothing is learned from it.
  */
 static HAK_COLD void *serve_otherwise(struct order *o, bool heap_was_tried, int saved_errno)
 {
@@ -92,12 +100,10 @@ static HAK_COLD void *serve_otherwise(struct order *o, bool heap_was_tried, int 
     o->decision.cell = NULL;
     void *p = heap_was_tried ? NULL : serve_heap(o);
     o->decision.arm = ARM_MMAP_BASE_TOUCH_DROP;
-    if (p == NULL && policy_has_spans())
+    if (p == NULL && arena.base != 0)
         p = serve_span(o);
-    if (p == NULL && policy_has_spans()) {
-        heap_trim();
-        p = store_trim() > 0 ? serve_span(o) : NULL;
-    }
+    if (p == NULL && arena.base != 0 && trim() > 0)
+        p = serve_span(o);
     errno = p != NULL ? saved_errno : ENOMEM;
     return p;
 }
@@ -362,8 +368,12 @@ static void *realloc_heap(void *p, size_t size, uint64_t site)
         return copy_over(p, old_bytes, size, site);
 
     struct label label;
+    int saved_errno = errno;
     bool labelled = is_measuring() && old_bytes >= FLOOR_BYTES && heap_unlabel(p, &label);
     void *to = heap_realloc(p, size);
+    bool failed = to == NULL && size != 0;
+    if (HAK_UNLIKELY(failed && trim() > 0))
+        to = heap_realloc(p, size);
     if (labelled) {
         label.grown = true;
         if (size > label.bytes)
@@ -371,6 +381,10 @@ static void *realloc_heap(void *p, size_t size, uint64_t site)
         if (to != NULL || size != 0)
             heap_label(to != NULL ? to : p, &label);
     }
+    if (HAK_UNLIKELY(failed && to == NULL && is_started()))
+        to = copy_over(p, old_bytes, size, site);
+    if (HAK_UNLIKELY(failed && to != NULL))
+        errno = saved_errno;
     return to;
 }
 

@@ -3,11 +3,13 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/bits.h"
 #include "base/lock.h"
 #include "stats/stats.h"
 
 enum {
     CELL_MAX = 16384,
+    STEP_BYTES = 256 << 10, /* of the cells' memory: what is usable counts against limits */
     STRIPES = 16,
     COLD_PRIOR = 31,
     HEAP_IN_A_ROW = 3,
@@ -26,7 +28,8 @@ struct policy_cell {
 };
 
 static struct cell_context context;
-static struct policy_cell *cells;
+static struct policy_cell *cells; /* CELL_MAX of them, of which usable_bytes are usable */
+static size_t usable_bytes;
 static _Atomic unsigned nr_cells;
 static _Atomic bool unsaved;
 static struct lock add_lock = LOCK_INIT(LOCK_RANK_SITES);
@@ -43,7 +46,7 @@ bool cells_start(const struct cell_context *in_force)
     for (int i = 0; i < STRIPES; i++)
         stripes[i] = (struct lock)LOCK_INIT(LOCK_RANK_LEARN);
     if (cells == NULL) {
-        cells = os->map(CELL_MAX * sizeof(*cells));
+        cells = os->reserve(align_up(CELL_MAX * sizeof(*cells), STEP_BYTES));
         stat_add(STAT_os_mmap, 1);
     }
     return cells != NULL;
@@ -72,6 +75,18 @@ static void start_band(struct policy_cell *cell, const struct policy_band *known
         memset(&cell->saved.elo, 0, sizeof(cell->saved.elo));
 }
 
+/* Makes memory usable for `n` cells. */
+static bool have_room(unsigned n)
+{
+    while (n * sizeof(*cells) > usable_bytes) {
+        stat_add(STAT_os_mprotect, 1);
+        if (os->commit((char *)cells + usable_bytes, STEP_BYTES) != 0)
+            return false;
+        usable_bytes += STEP_BYTES;
+    }
+    return true;
+}
+
 struct policy_cell *cell_find_or_add(struct site *site, unsigned band,
                                      const struct policy_band *known)
 {
@@ -83,7 +98,8 @@ struct policy_cell *cell_find_or_add(struct site *site, unsigned band,
     lock_acquire(&add_lock);
     cell = atomic_load_explicit(place, memory_order_relaxed);
     unsigned n = atomic_load_explicit(&nr_cells, memory_order_relaxed);
-    if (cell == NULL && n < CELL_MAX && context.playable[band - BAND_FIRST] != 0) {
+    bool wanted = cell == NULL && n < CELL_MAX && context.playable[band - BAND_FIRST] != 0;
+    if (wanted && have_room(n + 1)) {
         cell = &cells[n];
         cell->site = site;
         cell->band = (uint8_t)band;

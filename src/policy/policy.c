@@ -167,11 +167,6 @@ struct decision policy_choose(uint64_t key, size_t bytes)
     return choose_rarely(key, bytes);
 }
 
-bool policy_has_spans(void)
-{
-    return policy.played_as[0][ARM_MMAP_BASE_TOUCH_DROP] != ARM_NONE;
-}
-
 bool policy_learns(void)
 {
     return policy.learns;

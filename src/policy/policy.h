@@ -54,9 +54,6 @@ void policy_freed(struct policy_cell *cell);
 /* A block's life is settled: prices the facts and reports them under the arm that was played. */
 void policy_reward(struct policy_cell *cell, enum arm_id arm, const struct episode *episode);
 
-/* Whether a block may have a span of its own: there is an arena, and the kill switch is not set. */
-bool policy_has_spans(void);
-
 /* Whether blocks are to be measured. */
 bool policy_learns(void);
 

@@ -6,7 +6,7 @@
 
 #include <malloc.h>
 
-enum { BLOCKS = 48, OPERATIONS = 6000, LIVE_MIB = 96 };
+enum { BLOCKS = 48, OPERATIONS = 2500, LIVE_MIB = 96 };
 
 struct block {
     unsigned char *p;

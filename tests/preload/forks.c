@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <sys/wait.h>
 
-enum { FORKS = 25, BLOCKS = 8, BYTES = 400000 };
+enum { FORKS = 12, BLOCKS = 8, BYTES = 400000 };
 
 static atomic_bool stop;
 static unsigned char *blocks[BLOCKS];

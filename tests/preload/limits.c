@@ -10,7 +10,7 @@
 
 #include <sys/resource.h>
 
-enum { BLOCKS = 1000, BLOCK_BYTES = 1 << 20, LEAST_MIB = 96 };
+enum { BLOCKS = 500, BLOCK_BYTES = 1 << 20, LEAST_MIB = 96 };
 
 static unsigned char *blocks[BLOCKS];
 static int unlimited; /* nothing says that memory must run out */
@@ -66,7 +66,7 @@ int main(int argc, char **argv)
         unlimited = getenv("TEST_EXPECT_HAKMEM") != NULL && strcmp(argv[1], "as") == 0;
     }
     small_blocks();
-    for (int round = 0; round < 3; round++)
+    for (int round = 0; round < 2; round++)
         give_all(take_all());
     /* One of half the limit, where the small ones were. */
     unsigned char *p = malloc((size_t)LEAST_MIB << 20);

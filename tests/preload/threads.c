@@ -3,7 +3,7 @@
 
 #include <pthread.h>
 
-enum { THREADS = 4, ROUNDS = 600, RING = 16 };
+enum { THREADS = 4, ROUNDS = 250, RING = 16 };
 
 struct block {
     unsigned char *p;

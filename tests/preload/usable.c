@@ -8,14 +8,14 @@
 
 #define MIB ((size_t)1 << 20)
 
-/* Grows by realloc to 24 MiB in steps of `percent`, shrinks again, and fills every block to its end. */
+/* Grows by realloc to 12 MiB in steps of `percent`, shrinks again, and fills every block to its end. */
 static void grow(size_t from, unsigned percent)
 {
     unsigned char *p = malloc(from);
     size_t bytes = malloc_usable_size(p);
     CHECK(p != NULL && bytes >= from);
     fill(p, bytes, percent);
-    while (bytes < 24 * MIB) {
+    while (bytes < 12 * MIB) {
         size_t more = bytes + bytes * percent / 100 + 64;
         p = realloc(p, more);
         CHECK(p != NULL && malloc_usable_size(p) >= more);

@@ -91,11 +91,12 @@ def verdict(want, reason, policy_given=True, **variables):
 def draws():
     r = small("--json", bench, "vm", "--quick", HAK_TEST_GOOD="1")
     for s in objects(r, "summary"):
-        a, b = s["latency_us"], objects(r, "summary")[0]["latency_us"]
-        overlap = a["min"] <= b["max"] and b["min"] <= a["max"]
-        if a["draw"] != overlap:
-            yield f"{s['variant']}: draw is {a['draw']}: {a} against {b}"
-    if objects(r, "summary")[1]["latency_us"]["draw"]:
+        for measure in ["latency_us", "faults"]:
+            a, b = s[measure], objects(r, "summary")[0][measure]
+            overlap = a["min"] <= b["max"] and b["min"] <= a["max"]
+            if a["draw"] != overlap:
+                yield f"{s['variant']} {measure}: draw is {a['draw']}: {a} against {b}"
+    if objects(r, "summary")[1]["faults"]["draw"]:
         yield f"a resident buffer against fresh pages is no draw: {r.stdout}"
 
 
