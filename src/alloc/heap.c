@@ -6,6 +6,7 @@
 #include "alloc/alloc.h"
 #include "alloc/heap_libc.h"
 #include "alloc/heaps.h"
+#include "alloc/idle.h"
 #include "alloc/remote.h"
 #include "alloc/store.h"
 #include "alloc/timer.h"
@@ -15,7 +16,7 @@ enum {
     EMPTY_MAX_BYTES = 512 << 10, /* of empty slabs that a heap keeps */
     WAKE_SHARE = 16,             /* a full slab is looked at again when a sixteenth of it is free */
     GROWTH_SHARE = 2, /* what realloc enlarges by less than a half gets room for a half */
-    RETAINED_MIN_BYTES = 1 << 20, /* less than that is not worth a helper thread */
+    HELPED_MIN_BYTES = 512 << 10, /* less than that is not worth a helper thread */
     HEAP_MOST_BYTES = CLASS_MAX_BYTES - CHECKS_BYTES,
 };
 
@@ -34,6 +35,35 @@ static _Noreturn HAK_COLD void overwritten(const void *p)
     os_fatal("a free block was written to:", p);
 }
 
+/* ---- entering and leaving ---- */
+
+void heap_begin(struct heap *h)
+{
+    heap_enter(h);
+    while (HAK_UNLIKELY(atomic_load_explicit(&h->bytes, HEAP_NOT_HELD) == 0)) {
+        heap_leave(h);
+        idle_wait();
+        heap_enter(h);
+    }
+    uint32_t operations = atomic_load_explicit(&h->operations, memory_order_relaxed);
+    atomic_store_explicit(&h->operations, operations + 1, memory_order_relaxed);
+}
+
+/* Starting the helper thread allocates, so it is done on the way out. */
+void heap_end(struct heap *h)
+{
+    bool wants_helper = h->wants_helper;
+    h->wants_helper = false;
+    heap_leave(h);
+    if (HAK_UNLIKELY(wants_helper))
+        heap_wants_helper();
+}
+
+void heap_wants_helper(void)
+{
+    timer_wanted(store_has_queue() || !idle_is_watching());
+}
+
 /* ---- slabs on their way through the heap ---- */
 
 static size_t slab_bytes(const struct slab *s)
@@ -47,19 +77,18 @@ static struct slab *slab_of_link(struct list *l)
 }
 
 /* Gives back a slab of which nobody has a block. */
-static void retire(struct slab *s)
+static void retire(struct heap *h, struct slab *s, uint64_t idle_ns)
 {
     list_remove(&s->link);
-    slab_put(s);
-    if (store_retained_bytes() >= RETAINED_MIN_BYTES)
-        timer_wanted(store_has_queue());
+    slab_put(s, idle_ns);
+    h->wants_helper |= store_retained_bytes() >= HELPED_MIN_BYTES;
 }
 
 /* Nobody has a block of it any more: it waits for the next block of its class, or goes back. */
 static void keep_or_retire(struct heap *h, struct slab *s)
 {
     if (h->empty_bytes + slab_bytes(s) > EMPTY_MAX_BYTES) {
-        retire(s);
+        retire(h, s, 0);
         return;
     }
     h->empty_bytes += slab_bytes(s);
@@ -121,6 +150,12 @@ void heap_woke(struct heap *h, struct slab *s)
         keep_or_retire(h, s);
 }
 
+void heap_woke_and_leave(struct heap *h, struct slab *s)
+{
+    heap_woke(h, s);
+    heap_end(h);
+}
+
 static struct slab *new_slab(struct heap *h, unsigned class)
 {
     int saved_errno = errno;
@@ -151,6 +186,7 @@ static void *refill(struct heap *h, unsigned class, bool *fresh)
             return NULL;
         s->state = SLAB_ACTIVE;
         h->active[class] = s;
+        h->wants_helper |= store_slab_bytes() >= HELPED_MIN_BYTES;
     }
 }
 
@@ -195,7 +231,9 @@ static inline void *take_of_class(unsigned class, bool *fresh)
     struct heap *h = heap_self;
     if (HAK_UNLIKELY(h == &heap_none) && (h = first_heap()) == NULL)
         return NULL;
+    heap_begin(h);
     void *p = take(h, class, fresh);
+    heap_end(h);
     if (CHECKS_FULL && p != NULL) {
         checks_born(p, block_classes[class].bytes);
         *fresh = false;
@@ -268,10 +306,18 @@ void *heap_memalign(size_t align, size_t size)
 static void free_in_slab(void *p, struct slab_place *at)
 {
     struct heap *owner = place_heap(at);
-    if (owner == heap_self)
-        heap_take_back(owner, at->slab, p);
-    else
-        remote_free(p, at);
+    struct heap *h = heap_self;
+    if (h == &heap_none && (h = heaps_enter()) == NULL) {
+        remote_free_alone(p);
+        return;
+    }
+    heap_begin(h);
+    if (owner == h) {
+        heap_take_back(h, at->slab, p);
+        return;
+    }
+    remote_free(h, p, at);
+    heap_end(h);
 }
 
 /* Whether a block of the slab's size may start at `p`. */
@@ -363,7 +409,7 @@ static void return_fast_list(struct heap *h, struct slab *s)
     s->beyond = 0;
 }
 
-static void clear_class(struct heap *h, unsigned class)
+static void clear_class(struct heap *h, unsigned class, uint64_t idle_ns)
 {
     struct slab *s = h->active[class];
     struct list *head = &h->available[class], *next;
@@ -371,7 +417,7 @@ static void clear_class(struct heap *h, unsigned class)
         return_fast_list(h, s);
         h->active[class] = NULL;
         if (slab_used(s) == 0)
-            retire(s);
+            retire(h, s, idle_ns);
         else if (s->free != NULL)
             make_available(h, s);
         else
@@ -383,23 +429,27 @@ static void clear_class(struct heap *h, unsigned class)
         if (s->state != SLAB_EMPTY)
             continue;
         h->empty_bytes -= slab_bytes(s);
-        retire(s);
+        retire(h, s, idle_ns);
     }
 }
 
-void heap_clear(struct heap *h)
+void heap_clear(struct heap *h, uint64_t idle_ns)
 {
     remote_receive(h);
     for (unsigned class = 0; class < CLASS_COUNT; class ++)
-        clear_class(h, class);
+        clear_class(h, class, idle_ns);
 }
 
 void heap_trim(void)
 {
-    if (heap_self != &heap_none) {
+    struct heap *h = heap_self;
+    if (h != &heap_none) {
         heap_free_waiting();
-        remote_send(heap_self);
-        heap_clear(heap_self);
+        heap_begin(h);
+        remote_send(h);
+        heap_clear(h, 0);
+        heap_end(h);
     }
+    idle_tend_all();
     heaps_tend_all();
 }

@@ -32,24 +32,39 @@ struct parcel {
 };
 
 enum heap_state {
-    HEAP_OWNED,  /* by a thread; in a child after fork perhaps by one that is not there */
+    HEAP_OWNED,  /* by a thread */
     HEAP_ORPHAN, /* in the list of orphans */
     HEAP_TENDED, /* an orphan that some thread is looking after */
+    HEAP_LOST,   /* its thread was at work in it when the process forked, and is not in the child */
 };
 
 struct heap {
-    /* Copies of what is constant, for the fast paths: where nothing has started, the arena has no bytes. */
+    /*
+     * Copies of what is constant, for the fast paths: where nothing has started, the arena has no bytes. While the
+     * heap is held (idle.h), there are no bytes either, and no link that malloc reads leads on.
+     */
     uint64_t key;
     uintptr_t base;
-    size_t bytes;
     struct slab_place *map;
-    void *fast[CLASS_COUNT]; /* first block of each fast list; &heap_no_block: it is empty */
+    _Atomic size_t bytes;
+    _Atomic uint64_t taking_key;
+    _Atomic uint32_t entered;    /* its thread is at work in it */
+    _Atomic uint32_t operations; /* that went beyond the fast paths */
+    void *fast[CLASS_COUNT];     /* first block of each fast list; &heap_no_block: it is empty */
     struct slab *active[CLASS_COUNT];   /* whose blocks are in the fast list; NULL: nobody's */
     struct list available[CLASS_COUNT]; /* slabs */
     size_t empty_bytes;                 /* of available slabs of which nobody has a block */
     size_t parcel_bytes;                /* in all parcels */
+    bool wants_helper;                  /* there is something to give back, or will be */
     struct parcel parcel[PARCELS];
-    struct list link;                               /* among the orphans */
+    struct list link; /* among the orphans */
+    struct {
+        uint32_t operations; /* as the helper thread saw them last */
+        uint64_t since_ns;   /* when they were first seen so */
+        bool settled;        /* what there was to give back has been given back */
+        bool shut;           /* another thread has closed it to its own */
+        bool forked_whole;   /* its thread was not in it when the process forked */
+    } watch;
     _Atomic int state __attribute__((aligned(64))); /* from here on other threads write */
     _Atomic uintptr_t inbox;                        /* the message that came last; 0: none */
 };
@@ -62,7 +77,36 @@ extern _Thread_local struct heap *heap_self __attribute__((tls_model("initial-ex
 
 /* ---- the fast paths ---- */
 
+/*
+ * Its thread enters a heap for every change and leaves it again. That costs two plain stores: who holds the heap of
+ * another thread pays for both, with a barrier on all processors (idle.c).
+ */
+static inline void heap_enter(struct heap *h)
+{
+    atomic_store_explicit(&h->entered, 1, memory_order_relaxed);
+    atomic_signal_fence(memory_order_seq_cst);
+}
+
+static inline void heap_leave(struct heap *h)
+{
+    atomic_store_explicit(&h->entered, 0, memory_order_release);
+}
+
+/* For ThreadSanitizer, which does not know that barrier. */
+#ifdef __SANITIZE_THREAD__
+#define HEAP_NOT_HELD memory_order_acquire
+#else
+#define HEAP_NOT_HELD memory_order_relaxed
+#endif
+
+/* The same for more than a few instructions; waits while another thread holds the heap. */
+void heap_begin(struct heap *h);
+void heap_end(struct heap *h);
+void heap_wants_helper(void);
+
+/* The slab's countdown ended. In the heap; the second one leaves it. */
 void heap_woke(struct heap *h, struct slab *s);
+void heap_woke_and_leave(struct heap *h, struct slab *s);
 /* These end the program; that the compiler does not know it keeps a stack frame out of free(). */
 HAK_COLD void heap_free_misplaced(const void *p);
 HAK_COLD void heap_free_twice(const void *p);
@@ -77,15 +121,20 @@ static inline bool heap_pop(size_t size, void **block)
         return false;
     struct heap *h = heap_self;
     unsigned class = class_of_small(size);
-    void *p = h->fast[class], *next = link_get(p, h->key);
-    if (HAK_UNLIKELY(!link_leads_on(p, next)))
-        return false;
-    __builtin_prefetch(next, 1); /* its link is what the next call waits for */
-    h->fast[class] = next;
+    heap_enter(h);
+    void *p = h->fast[class];
+    void *next = link_get(p, atomic_load_explicit(&h->taking_key, HEAP_NOT_HELD));
+    bool leads_on = link_leads_on(p, next);
+    if (HAK_LIKELY(leads_on)) {
+        __builtin_prefetch(next, 1); /* its link is what the next call waits for */
+        h->fast[class] = next;
+    }
+    heap_leave(h);
     *block = p;
-    return true;
+    return leads_on;
 }
 
+/* In the heap, and leaves it. */
 static inline void heap_take_back(struct heap *h, struct slab *s, void *p)
 {
     if (HAK_UNLIKELY(!is_block_start((uintptr_t)p - s->start, s->inverse))) {
@@ -99,14 +148,16 @@ static inline void heap_take_back(struct heap *h, struct slab *s, void *p)
     link_set(p, s->free, h->key);
     s->free = p;
     if (HAK_UNLIKELY(--s->wake == 0))
-        heap_woke(h, s);
+        heap_woke_and_leave(h, s);
+    else
+        heap_leave(h);
 }
 
 /* What the map says of a pointer; false: it is not in the arena, or nothing has started. */
 static inline bool heap_find(const struct heap *h, const void *p, struct slab_place **at)
 {
     size_t offset = (uintptr_t)p - h->base;
-    if (HAK_UNLIKELY(offset >= h->bytes))
+    if (HAK_UNLIKELY(offset >= atomic_load_explicit(&h->bytes, HEAP_NOT_HELD)))
         return false;
     *at = &h->map[offset >> GRANULE_SHIFT];
     return true;
@@ -119,8 +170,11 @@ static inline bool heap_free_own(void *p)
         return false;
     struct heap *h = heap_self;
     struct slab_place *at;
-    if (HAK_UNLIKELY(!heap_find(h, p, &at) || place_owner(at) != (uintptr_t)h))
+    heap_enter(h);
+    if (HAK_UNLIKELY(!heap_find(h, p, &at) || place_owner(at) != (uintptr_t)h)) {
+        heap_leave(h);
         return false;
+    }
     heap_take_back(h, at->slab, p);
     return true;
 }
@@ -159,10 +213,13 @@ static inline bool heap_has(const void *p)
 /* With -Dchecks=full: frees the blocks of this thread that wait for reuse. */
 void heap_free_waiting(void);
 
-/* Gives what the heap has to spare to the store, after taking in what others freed of it. */
-void heap_clear(struct heap *h);
+/*
+ * Gives what the heap has to spare to the store, after taking in what others freed of it. Nothing has happened in it for
+ * `idle_ns`.
+ */
+void heap_clear(struct heap *h, uint64_t idle_ns);
 
-/* The same for this thread's and all orphans. */
+/* The same for all heaps, those of other threads where these are not at work in them. */
 void heap_trim(void);
 
 /* ---- labels ---- */

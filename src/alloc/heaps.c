@@ -22,7 +22,7 @@ enum {
 #define NONE112 NONE16, NONE16, NONE16, NONE16, NONE16, NONE16, NONE16
 
 uint64_t heap_no_block[2];
-struct heap heap_none = {.key = LINK_KEY_BITS, .fast = {NONE112}};
+struct heap heap_none = {.key = LINK_KEY_BITS, .taking_key = LINK_KEY_BITS, .fast = {NONE112}};
 static_assert(CLASS_COUNT == 112, "every fast list of heap_none is empty");
 static_assert(sizeof(struct heap) <= HEAP_STRIDE_BYTES, "heaps lie side by side");
 
@@ -63,13 +63,15 @@ static void init_heap(struct heap *h)
 {
     h->key = slabs.key;
     h->base = slabs.base;
-    h->bytes = slabs.bytes;
     h->map = slabs.map;
+    atomic_store_explicit(&h->taking_key, slabs.key, memory_order_relaxed);
     for (unsigned class = 0; class < CLASS_COUNT; class ++) {
         h->fast[class] = heap_no_block;
         list_init(&h->available[class]);
     }
     list_init(&h->link);
+    atomic_store_explicit(&h->bytes, slabs.bytes,
+                          memory_order_release); /* last: see heaps_number() */
 }
 
 /* ---- orphans ---- */
@@ -94,17 +96,19 @@ static struct heap *take_last_orphan(enum heap_state state)
     return h;
 }
 
+/* Its thread is still in it; who holds the lock, or sees that it is not, sees the orphan. */
 static void make_orphan(struct heap *h)
 {
     lock_acquire(&heaps.lock);
     list_push_front(&heaps.orphans, &h->link);
     atomic_fetch_add_explicit(&heaps.nr_orphans, 1, memory_order_relaxed);
     atomic_store_explicit(&h->state, HEAP_ORPHAN, memory_order_seq_cst);
+    heap_leave(h);
     lock_release(&heaps.lock);
 }
 
-/* Whoever sent something before the heap was an orphan did not tend it. */
-static void leave_orphan(struct heap *h)
+/* Who sent something before the heap was an orphan did not tend it. */
+void heaps_leave(struct heap *h)
 {
     make_orphan(h);
     if (atomic_load_explicit(&h->inbox, memory_order_seq_cst) != 0)
@@ -120,8 +124,8 @@ void heaps_tend(struct heap *h)
     lock_release(&heaps.lock);
     if (!is_orphan)
         return;
-    heap_clear(h);
-    leave_orphan(h);
+    heap_clear(h, 0);
+    heaps_leave(h);
 }
 
 struct slab *heaps_adopt_slab(struct heap *h, unsigned class)
@@ -163,6 +167,13 @@ static struct heap *new_heap(void)
     return h;
 }
 
+struct heap *heaps_number(unsigned number)
+{
+    if ((size_t)(number + 1) * HEAP_STRIDE_BYTES > region_committed(&heaps.table))
+        return NULL;
+    return heap_number(number);
+}
+
 struct heap *heaps_enter(void)
 {
     if (entries >= ENTRIES_MAX || !heaps.has_key ||
@@ -182,10 +193,15 @@ static void leave(void *heap)
 {
     struct heap *h = heap;
     heap_free_waiting();
+    heap_begin(h);
     heap_self = &heap_none;
     remote_send(h);
-    heap_clear(h);
-    leave_orphan(h);
+    heap_clear(h, 0);
+    bool wants_helper = h->wants_helper;
+    h->wants_helper = false;
+    heaps_leave(h);
+    if (wants_helper)
+        heap_wants_helper();
 }
 
 /* ---- the whole ---- */

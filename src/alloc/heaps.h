@@ -6,8 +6,8 @@
  * heap among the orphans. There it is looked after: who sends blocks home to it takes them in on its behalf, and
  * who is about to make a new slab takes one that an orphan has of the class.
  *
- * After fork the child has one thread. The heaps of the others stay as they were in that moment, which may have been in
- * the middle of a change, so nobody touches them any more; what their blocks' frees send there stays there.
+ * After fork the child has one thread. The heaps of the others are orphans there, but for those whose threads were at
+ * work in them at that moment: nobody touches these any more, and what their blocks' frees send there stays there.
  */
 #ifndef HAK_ALLOC_HEAPS_H
 #define HAK_ALLOC_HEAPS_H
@@ -24,8 +24,14 @@ struct heap *heaps_enter(void);
 void heaps_tend(struct heap *h);
 void heaps_tend_all(void);
 
+/* Leaves a heap among the orphans: its thread, which is in it; or for one that is not there any more. */
+void heaps_leave(struct heap *h);
+
 /* A slab with free blocks of that class from an orphan, owned by `h` now; NULL: none has one. */
 struct slab *heaps_adopt_slab(struct heap *h, unsigned class);
+
+/* The heaps that ever were; NULL: there are no more. One of which the arena has no bytes is not ready. */
+struct heap *heaps_number(unsigned number);
 
 void heaps_fork_prepare(void);
 void heaps_fork_done(void);

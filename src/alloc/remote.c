@@ -77,8 +77,7 @@ static struct parcel *parcel_for(struct heap *h, const struct slab *s)
     return &h->parcel[(size_t)(s - slabs.table) % PARCELS];
 }
 
-/* A thread without a heap sends each block by itself. */
-static void free_alone(void *p)
+void remote_free_alone(void *p)
 {
     link_set(p, p, slabs.key);
     post(owner_of(p), p, 1);
@@ -93,14 +92,9 @@ static void add(struct parcel *parcel, void *p)
     parcel->count++;
 }
 
-void remote_free(void *p, const struct slab_place *at)
+void remote_free(struct heap *h, void *p, const struct slab_place *at)
 {
-    struct heap *h = heap_self;
     struct slab *s = at->slab;
-    if (HAK_UNLIKELY(h == &heap_none) && (h = heaps_enter()) == NULL) {
-        free_alone(p);
-        return;
-    }
     struct parcel *parcel = parcel_for(h, s);
     if (parcel->slab == s) {
         add(parcel, p);

@@ -13,8 +13,11 @@
 
 #include "alloc/heap.h"
 
-/* Frees a block of another heap's, of which the map says `at`. */
-void remote_free(void *p, const struct slab_place *at);
+/* Frees a block of another heap's, of which the map says `at`; in `h`, the heap of this thread. */
+void remote_free(struct heap *h, void *p, const struct slab_place *at);
+
+/* The same in a thread without a heap: each block is sent by itself. */
+void remote_free_alone(void *p);
 
 /* Sends all parcels. */
 void remote_send(struct heap *h);

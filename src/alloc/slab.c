@@ -99,7 +99,7 @@ struct slab *slab_get(struct heap *owner, unsigned class)
     if (span == NULL)
         return NULL;
     if (!commit_rows(span)) {
-        store_put_slab(span);
+        store_put_slab(span, 0);
         return NULL;
     }
     struct slab *s = &slabs.table[((uintptr_t)span_address(span) - slabs.base) >> GRANULE_SHIFT];
@@ -107,11 +107,11 @@ struct slab *slab_get(struct heap *owner, unsigned class)
     return s;
 }
 
-void slab_put(struct slab *s)
+void slab_put(struct slab *s, uint64_t idle_ns)
 {
     slab_set_owner(s, NULL);
     s->state = SLAB_NONE;
-    store_put_slab(span_starting_at((const void *)s->start));
+    store_put_slab(span_starting_at((const void *)s->start), idle_ns);
 }
 
 void *slab_carve(struct slab *s)

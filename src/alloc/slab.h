@@ -135,8 +135,8 @@ static inline bool is_block_start(size_t inside, uint64_t inverse)
 /* A slab of that class for `owner`, ACTIVE and without blocks. NULL: no memory. */
 struct slab *slab_get(struct heap *owner, unsigned class);
 
-/* Gives the slab's span back. Nobody has a block of it. */
-void slab_put(struct slab *s);
+/* Gives the slab's span back. Nobody has a block of it, and nobody has had one for `idle_ns`. */
+void slab_put(struct slab *s, uint64_t idle_ns);
 
 /* Says in the map that the slab is `owner`'s from now on; NULL: nobody's. Other threads may be reading it. */
 void slab_set_owner(struct slab *s, struct heap *owner);

@@ -11,6 +11,7 @@
 #include "alloc/alloc.h"
 #include "alloc/episode.h"
 #include "alloc/heaps.h"
+#include "alloc/idle.h"
 #include "alloc/store.h"
 #include "alloc/timer.h"
 #include "config/config.h"
@@ -28,6 +29,7 @@ static void fork_prepare(void)
     timer_fork_prepare();
     policy_fork_prepare();
     heap_labels_fork_prepare();
+    idle_fork_prepare();
     heaps_fork_prepare();
     store_fork_prepare();
 }
@@ -36,6 +38,7 @@ static void fork_parent(void)
 {
     store_fork_done();
     heaps_fork_done();
+    idle_fork_parent();
     heap_labels_fork_done();
     policy_fork_parent();
     timer_fork_parent();
@@ -46,6 +49,7 @@ static void fork_child(void)
 {
     store_fork_done();
     heaps_fork_done();
+    idle_fork_child();
     heap_labels_fork_done();
     policy_fork_child();
     timer_fork_child();

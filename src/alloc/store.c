@@ -36,7 +36,7 @@ static struct {
     struct bigcache cache;
     struct batch batch;
     size_t live_bytes;
-    size_t slab_bytes;
+    _Atomic size_t slab_bytes; /* changed under the lock */
     size_t batch_min_bytes;
     _Atomic bool queue;            /* the batch is not empty */
     _Atomic size_t retained_bytes; /* in BigCache */
@@ -329,7 +329,7 @@ void store_put(struct span *s, enum arm_retain retain, uint64_t site)
     flush(&due);
 }
 
-void store_put_slab(struct span *s)
+void store_put_slab(struct span *s, uint64_t idle_ns)
 {
     struct list due;
     list_init(&due);
@@ -337,7 +337,7 @@ void store_put_slab(struct span *s)
     lock_acquire(&store.lock);
     store.slab_bytes -= span_bytes(s);
     s->cache.site = 0;
-    keep_at_most(s, SLAB_IDLE_NS, &due);
+    keep_at_most(s, idle_ns < SLAB_IDLE_NS ? SLAB_IDLE_NS - idle_ns : 1, &due);
     unlock();
     flush(&due);
 }
@@ -345,6 +345,11 @@ void store_put_slab(struct span *s)
 size_t store_retained_bytes(void)
 {
     return atomic_load_explicit(&store.retained_bytes, memory_order_relaxed);
+}
+
+size_t store_slab_bytes(void)
+{
+    return atomic_load_explicit(&store.slab_bytes, memory_order_relaxed);
 }
 
 void store_put_back(struct span *s)

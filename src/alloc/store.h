@@ -30,10 +30,11 @@ struct span *store_get(enum zone_id zone, size_t bytes, size_t align, uint64_t s
 
 /* A span for a slab of `bytes`, at a multiple of them, and back. NULL: no memory. */
 struct span *store_get_slab(size_t bytes);
-void store_put_slab(struct span *s);
+void store_put_slab(struct span *s, uint64_t idle_ns); /* it has been idle for so long already */
 
-/* What BigCache holds now. */
+/* What BigCache holds now, and what slabs do. */
 size_t store_retained_bytes(void);
+size_t store_slab_bytes(void);
 
 /* Marks the LIVE span at `p` as retired, so that nobody else can free it; NULL: there is none. */
 struct span *store_retire(const void *p);

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <time.h>
 
+#include "alloc/idle.h"
 #include "alloc/store.h"
 #include "base/lock.h"
 #include "config/config.h"
@@ -56,6 +57,13 @@ static void sleep_ns(uint64_t ns)
     set_state(TIMER_AWAKE);
 }
 
+/* Gives back what has idled long enough; when to look again, 0: there is nothing. */
+static uint64_t give_back(uint64_t now_ns)
+{
+    uint64_t idle = idle_tick(now_ns), store = store_tick(now_ns);
+    return idle != 0 && (store == 0 || idle < store) ? idle : store;
+}
+
 /* Saves what was learned, once a period; when it was last done is in *saved_ns. */
 static void save_now_and_then(uint64_t now_ns, uint64_t *saved_ns)
 {
@@ -77,7 +85,7 @@ static void *run(void *unused)
     for (;;) {
         lock_release(&lock);
         uint64_t now_ns = os->now_ns();
-        uint64_t next_ns = store_tick(now_ns);
+        uint64_t next_ns = give_back(now_ns);
         save_now_and_then(now_ns, &saved_ns);
         lock_acquire(&lock);
 
@@ -127,7 +135,7 @@ static void work_now_and_then(void)
 {
     static _Atomic unsigned calls;
     if (atomic_fetch_add_explicit(&calls, 1, memory_order_relaxed) % CALLS_PER_LOOK == 0)
-        store_tick(os->now_ns());
+        give_back(os->now_ns());
 }
 
 void timer_wanted_slowly(bool queued)

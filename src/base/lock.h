@@ -1,6 +1,7 @@
 /*
  * The one lock type. Locks have ranks: a thread takes them in rising order only, and debug builds
- * (-Dlock_checks=true) end the program when it does not. No lock is held across a system call.
+ * (-Dlock_checks=true) end the program when it does not. No lock is held across a system call, but for
+ * those that say so.
  */
 #ifndef HAK_BASE_LOCK_H
 #define HAK_BASE_LOCK_H
@@ -14,6 +15,7 @@ enum lock_rank {
     LOCK_RANK_SITES,  /* creation of sites and bands */
     LOCK_RANK_LEARN,  /* one stripe of the bands' learner states; never two at once but in fork */
     LOCK_RANK_LABELS, /* the labels of heap blocks */
+    LOCK_RANK_IDLE,   /* holding the heap of another thread; memory is given back meanwhile */
     LOCK_RANK_HEAPS,  /* which thread has which heap */
     LOCK_RANK_STORE,  /* spans, BigCache and batch */
 };

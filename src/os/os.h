@@ -71,6 +71,9 @@ struct os {
     int (*residency)(const void *p, size_t bytes,
                      unsigned char *vec); /* mincore: bit 0 of a byte a page */
 
+    /* A full memory barrier in every running thread of the process; -ENOSYS, -EPERM: the kernel won't. */
+    int (*barrier)(void);
+
     /* Clocks, ns. */
     uint64_t (*now_ns)(void);        /* CLOCK_MONOTONIC */
     uint64_t (*thread_cpu_ns)(void); /* CPU time of this thread */

@@ -23,6 +23,8 @@ enum {
     PIDFD_OF_SELF = -10000, /* Linux 6.14 */
     CALL_PIDFD_OPEN = 434,
     CALL_PROCESS_MADVISE = 440,
+    BARRIER_PRIVATE_EXPEDITED = 1 << 3,
+    BARRIER_REGISTER_PRIVATE_EXPEDITED = 1 << 4,
     VECTOR_MAX = 1024, /* UIO_MAXIOV */
 };
 
@@ -171,6 +173,17 @@ static const char *linux_getenv(const char *name)
     return secure_getenv(name);
 }
 
+/* A process registers before its first one. */
+static int linux_barrier(void)
+{
+    if (syscall(SYS_membarrier, BARRIER_PRIVATE_EXPEDITED, 0, 0) == 0)
+        return 0;
+    if (errno == EPERM && syscall(SYS_membarrier, BARRIER_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0 &&
+        syscall(SYS_membarrier, BARRIER_PRIVATE_EXPEDITED, 0, 0) == 0)
+        return 0;
+    return -errno;
+}
+
 static int linux_pid(void)
 {
     return (int)getpid();
@@ -198,6 +211,7 @@ const struct os os_linux = {
     .advise = linux_advise,
     .advise_many = linux_advise_many,
     .residency = linux_residency,
+    .barrier = linux_barrier,
     .now_ns = linux_now_ns,
     .thread_cpu_ns = linux_thread_cpu_ns,
     .wall_s = linux_wall_s,

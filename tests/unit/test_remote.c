@@ -53,6 +53,14 @@ static void trims(void *argument)
     heap_trim();
 }
 
+/* As heap_trim(), but for the heaps of other threads. */
+static void clears(void *argument)
+{
+    heap_begin(heap_self);
+    heap_clear(heap_self, 0);
+    heap_end(heap_self);
+}
+
 /* ---- home ---- */
 
 static const size_t sizes[] = {8, 100, 2000, 5000, 40000, 200000};
@@ -257,7 +265,7 @@ ISOLATED(what_was_on_its_way_to_a_slab_that_was_adopted_meanwhile_is_sent_on)
     remote_send(heap_self);
     CHECK(from->inbox != 0 && heap_self->inbox == 0);
     adopt_from(from, class_of(64));
-    companion_does(&other, trims, NULL);
+    companion_does(&other, clears, NULL);
     CHECK(from->inbox == 0 && heap_self->inbox != 0);
     for (unsigned i = 0; i < 40; i++)
         stamp(rest.p[i], i);
