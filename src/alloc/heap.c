@@ -14,7 +14,7 @@
 
 enum {
     EMPTY_MAX_BYTES = 512 << 10, /* of empty slabs that a heap keeps */
-    WAKE_SHARE = 16,             /* a full slab is looked at again when a sixteenth of it is free */
+    WAKE_SHARE = 4,              /* a full slab is looked at again when a quarter of it is free */
     GROWTH_SHARE = 2, /* what realloc enlarges by less than a half gets room for a half */
     HELPED_MIN_BYTES = 512 << 10, /* less than that is not worth a helper thread */
     HEAP_MOST_BYTES = CLASS_MAX_BYTES - CHECKS_BYTES,
@@ -37,26 +37,43 @@ static _Noreturn HAK_COLD void overwritten(const void *p)
 
 /* ---- entering and leaving ---- */
 
-void heap_begin(struct heap *h)
+static HAK_COLD void wait_until_open(struct heap *h)
 {
-    heap_enter(h);
-    while (HAK_UNLIKELY(atomic_load_explicit(&h->bytes, HEAP_NOT_HELD) == 0)) {
+    do {
         heap_leave(h);
         idle_wait();
         heap_enter(h);
-    }
+    } while (atomic_load_explicit(&h->bytes, HEAP_NOT_HELD) == 0);
+}
+
+static inline void begin(struct heap *h)
+{
+    heap_enter(h);
+    if (HAK_UNLIKELY(atomic_load_explicit(&h->bytes, HEAP_NOT_HELD) == 0))
+        wait_until_open(h);
     uint32_t operations = atomic_load_explicit(&h->operations, memory_order_relaxed);
     atomic_store_explicit(&h->operations, operations + 1, memory_order_relaxed);
 }
 
 /* Starting the helper thread allocates, so it is done on the way out. */
-void heap_end(struct heap *h)
+static inline void end(struct heap *h)
 {
     bool wants_helper = h->wants_helper;
-    h->wants_helper = false;
+    if (HAK_UNLIKELY(wants_helper))
+        h->wants_helper = false;
     heap_leave(h);
     if (HAK_UNLIKELY(wants_helper))
         heap_wants_helper();
+}
+
+void heap_begin(struct heap *h)
+{
+    begin(h);
+}
+
+void heap_end(struct heap *h)
+{
+    end(h);
 }
 
 void heap_wants_helper(void)
@@ -153,7 +170,7 @@ void heap_woke(struct heap *h, struct slab *s)
 void heap_woke_and_leave(struct heap *h, struct slab *s)
 {
     heap_woke(h, s);
-    heap_end(h);
+    end(h);
 }
 
 static struct slab *new_slab(struct heap *h, unsigned class)
@@ -186,7 +203,7 @@ static void *refill(struct heap *h, unsigned class, bool *fresh)
             return NULL;
         s->state = SLAB_ACTIVE;
         h->active[class] = s;
-        h->wants_helper |= store_slab_bytes() >= HELPED_MIN_BYTES;
+        h->wants_helper |= !idle_is_watching() && store_slab_bytes() >= HELPED_MIN_BYTES;
     }
 }
 
@@ -231,9 +248,9 @@ static inline void *take_of_class(unsigned class, bool *fresh)
     struct heap *h = heap_self;
     if (HAK_UNLIKELY(h == &heap_none) && (h = first_heap()) == NULL)
         return NULL;
-    heap_begin(h);
+    begin(h);
     void *p = take(h, class, fresh);
-    heap_end(h);
+    end(h);
     if (CHECKS_FULL && p != NULL) {
         checks_born(p, block_classes[class].bytes);
         *fresh = false;
@@ -311,13 +328,13 @@ static void free_in_slab(void *p, struct slab_place *at)
         remote_free_alone(p);
         return;
     }
-    heap_begin(h);
+    begin(h);
     if (owner == h) {
         heap_take_back(h, at->slab, p);
         return;
     }
     remote_free(h, p, at);
-    heap_end(h);
+    end(h);
 }
 
 /* Whether a block of the slab's size may start at `p`. */
@@ -445,10 +462,10 @@ void heap_trim(void)
     struct heap *h = heap_self;
     if (h != &heap_none) {
         heap_free_waiting();
-        heap_begin(h);
+        begin(h);
         remote_send(h);
         heap_clear(h, 0);
-        heap_end(h);
+        end(h);
     }
     idle_tend_all();
     heaps_tend_all();
