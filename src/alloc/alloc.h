@@ -27,15 +27,7 @@ size_t hak_block_bytes(const void *p); /* usable; 0 for NULL */
 void *hak_malloc_small(size_t size); /* under the floor, where the heap's fast path has none */
 void hak_free_slowly(void *p);
 
-/* malloc and free as their callers have them: what nearly every call does is in line. */
-static inline void *hak_malloc_at_site(size_t size, uint64_t site)
-{
-    void *p;
-    if (HAK_UNLIKELY(size >= FLOOR_BYTES))
-        return hak_alloc_at_site(size, 1, site);
-    return HAK_LIKELY(heap_pop(size, &p)) ? p : hak_malloc_small(size);
-}
-
+/* free as its callers have it: what nearly every call does is in line. */
 static inline void hak_free_here(void *p)
 {
     if (HAK_UNLIKELY(!heap_free_own(p)))

@@ -39,6 +39,7 @@ enum heap_state {
 };
 
 struct heap {
+    void *fast[CLASS_COUNT]; /* first block of each fast list; &heap_no_block: it is empty */
     /*
      * Copies of what is constant, for the fast paths: where nothing has started, the arena has no bytes. While the
      * heap is held (idle.h), there are no bytes either, and no link that malloc reads leads on.
@@ -48,9 +49,8 @@ struct heap {
     struct slab_place *map;
     _Atomic size_t bytes;
     _Atomic uint64_t taking_key;
-    _Atomic uint32_t entered;    /* its thread is at work in it */
-    _Atomic uint32_t operations; /* that went beyond the fast paths */
-    void *fast[CLASS_COUNT];     /* first block of each fast list; &heap_no_block: it is empty */
+    _Atomic uint32_t entered;           /* its thread is at work in it */
+    _Atomic uint32_t operations;        /* that went beyond the fast paths */
     struct slab *active[CLASS_COUNT];   /* whose blocks are in the fast list; NULL: nobody's */
     struct list available[CLASS_COUNT]; /* slabs */
     size_t empty_bytes;                 /* of available slabs of which nobody has a block */

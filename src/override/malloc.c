@@ -21,7 +21,10 @@ void cfree(void *p);
 
 HAK_EXPORT void *malloc(size_t size)
 {
-    return hak_malloc_at_site(size, CALLER);
+    void *p;
+    if (HAK_UNLIKELY(size >= FLOOR_BYTES))
+        return hak_alloc_at_site(size, 1, CALLER);
+    return HAK_LIKELY(heap_pop(size, &p)) ? p : hak_malloc_small(size);
 }
 
 HAK_EXPORT void *calloc(size_t count, size_t size)
