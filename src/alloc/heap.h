@@ -122,8 +122,10 @@ static inline bool heap_pop(size_t size, void **block)
     struct heap *h = heap_self;
     unsigned class = class_of_small(size);
     heap_enter(h);
-    void *p = h->fast[class];
-    void *next = link_get(p, atomic_load_explicit(&h->taking_key, HEAP_NOT_HELD));
+    uint64_t key = atomic_load_explicit(&h->taking_key, HEAP_NOT_HELD);
+    atomic_signal_fence(
+        memory_order_seq_cst); /* a heap is seen to be held before anything of it is read */
+    void *p = h->fast[class], *next = link_get(p, key);
     bool leads_on = link_leads_on(p, next);
     if (HAK_LIKELY(leads_on)) {
         __builtin_prefetch(next, 1); /* its link is what the next call waits for */
@@ -159,6 +161,7 @@ static inline bool heap_find(const struct heap *h, const void *p, struct slab_pl
     size_t offset = (uintptr_t)p - h->base;
     if (HAK_UNLIKELY(offset >= atomic_load_explicit(&h->bytes, HEAP_NOT_HELD)))
         return false;
+    atomic_signal_fence(memory_order_seq_cst);
     *at = &h->map[offset >> GRANULE_SHIFT];
     return true;
 }
