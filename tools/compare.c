@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/attr.h"
+#include "base/bits.h"
 #include "os/os.h"
 #include "policy/arms.h"
 
@@ -69,11 +70,13 @@ static void add_all_arms(struct compare *c, const char *library)
     const char *kill = getenv("HAKO_HAKMEM_LARGE_MMAP");
 
     os->machine(&machine);
+    bool spans = HAK_LARGE_MMAP && (kill == NULL || strcmp(kill, "0") != 0);
     struct arm_abilities can = {
         .huge_pages = machine.huge_bytes != 0,
         .heap = 1,
-        .heap_pages = 0,
-        .mmap = HAK_LARGE_MMAP && (kill == NULL || strcmp(kill, "0") != 0),
+        .heap_pages = spans,
+        .heap_huge_pages = machine.huge_bytes != 0 && machine.huge_bytes <= HEAP_HUGE_PAGE_BYTES,
+        .mmap = spans,
         .lazy = 1,
         .prefault = 1,
     };

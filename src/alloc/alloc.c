@@ -64,9 +64,9 @@ static void *serve_span(const struct order *o)
 
 static void *serve_heap(const struct order *o)
 {
-    void *p = o->zeroed                         ? heap_calloc(1, o->bytes)
-              : o->align > alignof(max_align_t) ? heap_memalign(o->align, o->bytes)
-                                                : heap_malloc(o->bytes);
+    const struct arm *arm = &arms[o->decision.arm];
+    enum slab_kind kind = kind_of((enum arm_pages)arm->pages, (enum arm_retain)arm->retain);
+    void *p = heap_alloc(o->bytes, o->align, o->zeroed, kind);
     if (p == NULL)
         return NULL;
     stat_add(STAT_heap_allocs, 1);
@@ -98,6 +98,7 @@ static HAK_COLD void *serve_otherwise(struct order *o, bool heap_was_tried, int 
     if (o->decision.cell != NULL)
         policy_freed(o->decision.cell);
     o->decision.cell = NULL;
+    o->decision.arm = ARM_HEAP_BASE_TOUCH_KEEP;
     void *p = heap_was_tried ? NULL : serve_heap(o);
     o->decision.arm = ARM_MMAP_BASE_TOUCH_DROP;
     if (p == NULL && arena.base != 0)

@@ -14,32 +14,44 @@ enum { CARVE_BYTES = 4096 };
      : (bytes) <= 524288 ? 22                                                                      \
                          : 23)
 
-const struct block_class block_classes[CLASS_COUNT] = {
-#define X(size)                                                                                    \
+/* A slab on huge pages is no less than one. */
+#define SHIFT_OF(kind, bytes)                                                                      \
+    ((kind) < KIND_HUGE_KEEP || SHIFT_FOR(bytes) > SLAB_SHIFT_HUGE ? SHIFT_FOR(bytes)              \
+                                                                   : SLAB_SHIFT_HUGE)
+
+const struct block_class block_classes[SLAB_CLASS_COUNT] = {
+#define X(kind, size)                                                                              \
     {.bytes = (size),                                                                              \
-     .blocks = (1u << SHIFT_FOR(size)) / (size),                                                   \
-     .slab_shift = SHIFT_FOR(size),                                                                \
-     .carved = (size) < CARVE_BYTES ? CARVE_BYTES / (size) : 1},
-    CLASS_TABLE(X)
+     .blocks = (1u << SHIFT_OF(kind, size)) / (size),                                              \
+     .carved = (size) < CARVE_BYTES ? CARVE_BYTES / (size) : 1,                                    \
+     .slab_shift = SHIFT_OF(kind, size),                                                           \
+     .pages = (kind) / KIND_HUGE_KEEP,                                                             \
+     .retain = (kind) % KIND_HUGE_KEEP},
+    SLAB_CLASS_TABLE(X)
+#undef X
+};
+static_assert(PAGES_HUGE == 1 && KIND_HUGE_KEEP == RETAIN_DROP + 1 &&
+                  KIND_COUNT == 2 * (RETAIN_DROP + 1),
+              "a kind is pages and retain");
+
+const uint64_t class_inverse[SLAB_CLASS_COUNT] = {
+#define X(kind, size) UINT64_MAX / (size) + 1,
+    SLAB_CLASS_TABLE(X)
 #undef X
 };
 
-const uint64_t class_inverse[CLASS_COUNT] = {
-#define X(size) UINT64_MAX / (size) + 1,
-    CLASS_TABLE(X)
-#undef X
-};
-
-#define X(size)                                                                                    \
+#define X(kind, size)                                                                              \
     static_assert((size) % CLASS_STEP_BYTES == 0, "every block is aligned to 16");                 \
     static_assert((1u << SHIFT_FOR(size)) / (size) >=                                              \
                       ((size) <= FLOOR_BYTES ? 2 : 1) * SLAB_BLOCKS_MIN,                           \
                   "a slab holds so many blocks");                                                  \
     static_assert(SHIFT_FOR(size) >= SLAB_SHIFT_MIN && SHIFT_FOR(size) <= SLAB_SHIFT_MAX,          \
                   "the shift is in a map entry, and bounds what a link may point to");
-CLASS_TABLE(X)
+CLASS_TABLE(X, KIND_BASE_KEEP)
 #undef X
-static_assert(CLASS_COUNT <= 256, "a class is a byte of a map entry");
+static_assert(CLASS_COUNT <= 256, "the table of steps has bytes");
+static_assert(1 << SLAB_SHIFT_HUGE == HEAP_HUGE_PAGE_BYTES && SLAB_SHIFT_HUGE <= SLAB_SHIFT_MAX,
+              "a slab on huge pages is whole ones");
 
 #define STEPS(n) (uint8_t) CLASS_OF((size_t)(n) << CLASS_STEP_SHIFT),
 #define STEPS8(n)                                                                                  \

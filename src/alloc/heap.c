@@ -93,6 +93,12 @@ static struct slab *slab_of_link(struct list *l)
     return CONTAINER_OF(l, struct slab, link);
 }
 
+/* Whether slabs of the class wait for its next block when they are empty. */
+static bool stays_empty(unsigned class)
+{
+    return block_classes[class].retain == RETAIN_KEEP;
+}
+
 /* Gives back a slab of which nobody has a block. */
 static void retire(struct heap *h, struct slab *s, uint64_t idle_ns)
 {
@@ -104,7 +110,7 @@ static void retire(struct heap *h, struct slab *s, uint64_t idle_ns)
 /* Nobody has a block of it any more: it waits for the next block of its class, or goes back. */
 static void keep_or_retire(struct heap *h, struct slab *s)
 {
-    if (h->empty_bytes + slab_bytes(s) > EMPTY_MAX_BYTES) {
+    if (!stays_empty(s->class) || h->empty_bytes + slab_bytes(s) > EMPTY_MAX_BYTES) {
         retire(h, s, 0);
         return;
     }
@@ -159,8 +165,10 @@ static struct slab *take_available(struct heap *h, unsigned class)
 /* As many blocks of the slab were freed as it waited for. */
 void heap_woke(struct heap *h, struct slab *s)
 {
-    if (s->state == SLAB_ACTIVE)
+    if (s->state == SLAB_ACTIVE && stays_empty(s->class))
         return; /* nobody has a block of it, and the next ones come from its list */
+    if (s->state == SLAB_ACTIVE)
+        h->active[s->class] = NULL;
     if (s->state == SLAB_FULL && slab_used(s) > 0)
         make_available(h, s);
     else
@@ -181,6 +189,23 @@ static struct slab *new_slab(struct heap *h, unsigned class)
     return s;
 }
 
+/*
+ * Freed blocks of the active slab, for the fast list. Of a slab that goes back when it is empty only one: those in the list
+ * count as handed out.
+ */
+static void *freed_blocks(struct slab *s)
+{
+    if (stays_empty(s->class))
+        return slab_take_free(s);
+    void *p = s->free, *next = link_get(p, slabs.key);
+    if (HAK_UNLIKELY(next != NULL && !link_leads_on(p, next)))
+        overwritten(p);
+    s->free = next;
+    s->wake++;
+    link_set(p, NULL, slabs.key);
+    return p;
+}
+
 /* Blocks for the class's fast list, which is empty; NULL: no memory. Sets *fresh where they were never used. */
 static void *refill(struct heap *h, unsigned class, bool *fresh)
 {
@@ -188,7 +213,7 @@ static void *refill(struct heap *h, unsigned class, bool *fresh)
     for (;;) {
         struct slab *s = h->active[class], *other = first_available(h, class);
         if (s != NULL && s->free != NULL)
-            return slab_take_free(s);
+            return freed_blocks(s);
         if (s != NULL && (other == NULL || other->free == NULL)) {
             void *list = slab_carve(s);
             *fresh = s->clean;
@@ -213,7 +238,7 @@ static void *refill(struct heap *h, unsigned class, bool *fresh)
 static void *list_after(struct heap *h, unsigned class)
 {
     struct slab *s = h->active[class];
-    return s != NULL && s->free != NULL ? slab_take_free(s) : heap_no_block;
+    return s != NULL && s->free != NULL && stays_empty(class) ? slab_take_free(s) : heap_no_block;
 }
 
 /*
@@ -275,27 +300,6 @@ void *heap_malloc(size_t size)
     return p != NULL ? p : libc_malloc(size);
 }
 
-/* A block whose memory may be known to be zero. */
-static void *calloc_large(size_t bytes)
-{
-    bool fresh;
-    void *p = take_of_class(class_of(bytes + CHECKS_BYTES), &fresh);
-    if (p == NULL)
-        return libc_calloc(1, bytes);
-    return memset(p, 0, fresh ? sizeof(uint64_t) : bytes);
-}
-
-void *heap_calloc(size_t count, size_t size)
-{
-    size_t bytes;
-    if (__builtin_mul_overflow(count, size, &bytes) || bytes > HEAP_MOST_BYTES)
-        return libc_calloc(count, size);
-    if (block_classes[class_of(bytes)].carved == 1)
-        return calloc_large(bytes);
-    void *p = heap_malloc(bytes);
-    return p != NULL ? memset(p, 0, bytes) : NULL;
-}
-
 /*
  * The class whose blocks are all at multiples of `align`; CLASS_COUNT: there is none. Classes are an eighth of their
  * octave apart: where `align` is more, a multiple of it is a class itself; else every class is a multiple of it.
@@ -308,14 +312,33 @@ static unsigned class_aligned(size_t align, size_t size)
     return bytes <= CLASS_MAX_BYTES ? class_of(bytes) : CLASS_COUNT;
 }
 
-void *heap_memalign(size_t align, size_t size)
+/* Of blocks that are carved one by one it is known whether they are zero. */
+void *heap_alloc(size_t size, size_t align, bool zeroed, enum slab_kind kind)
 {
     bool fresh;
+    unsigned class = class_aligned(align, size);
+    void *p = class < CLASS_COUNT ? take_of_class(class_of_kind(class, kind), &fresh) : NULL;
+    if (p == NULL)
+        return libc_alloc(size, align, zeroed);
+    return zeroed ? memset(p, 0, fresh ? sizeof(uint64_t) : size) : p;
+}
+
+void *heap_calloc(size_t count, size_t size)
+{
+    size_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes) || bytes > HEAP_MOST_BYTES)
+        return libc_calloc(count, size);
+    if (block_classes[class_of(bytes)].carved == 1)
+        return heap_alloc(bytes, 1, true, KIND_BASE_KEEP);
+    void *p = heap_malloc(bytes);
+    return p != NULL ? memset(p, 0, bytes) : NULL;
+}
+
+void *heap_memalign(size_t align, size_t size)
+{
     if (align <= CLASS_STEP_BYTES)
         return heap_malloc(size);
-    unsigned class = class_aligned(align, size);
-    void *p = class < CLASS_COUNT ? take_of_class(class, &fresh) : NULL;
-    return p != NULL ? p : libc_memalign(align, size);
+    return heap_alloc(size, align, false, KIND_BASE_KEEP);
 }
 
 /* ---- taking back ---- */
@@ -400,7 +423,9 @@ void *heap_realloc(void *p, size_t size)
     size_t old_bytes = heap_usable_size(p);
     if (fits_in_place(old_bytes, size))
         return p;
-    void *to = heap_malloc(room_to_grow(old_bytes, size));
+    enum slab_kind kind = kind_of_class(slab_place(p)->class);
+    void *to = size < FLOOR_BYTES ? heap_malloc(room_to_grow(old_bytes, size))
+                                  : heap_alloc(size, 1, false, kind);
     if (to == NULL)
         return size <= old_bytes ? p : NULL;
     memcpy(to, p, old_bytes < size ? old_bytes : size);
@@ -453,7 +478,7 @@ static void clear_class(struct heap *h, unsigned class, uint64_t idle_ns)
 void heap_clear(struct heap *h, uint64_t idle_ns)
 {
     remote_receive(h);
-    for (unsigned class = 0; class < CLASS_COUNT; class ++)
+    for (unsigned class = 0; class < SLAB_CLASS_COUNT; class ++)
         clear_class(h, class, idle_ns);
 }
 

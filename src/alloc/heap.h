@@ -39,7 +39,7 @@ enum heap_state {
 };
 
 struct heap {
-    void *fast[CLASS_COUNT]; /* first block of each fast list; &heap_no_block: it is empty */
+    void *fast[SLAB_CLASS_COUNT]; /* first block of each fast list; &heap_no_block: it is empty */
     /*
      * Copies of what is constant, for the fast paths: where nothing has started, the arena has no bytes. While the
      * heap is held (idle.h), there are no bytes either, and no link that malloc reads leads on.
@@ -49,13 +49,13 @@ struct heap {
     struct slab_place *map;
     _Atomic size_t bytes;
     _Atomic uint64_t taking_key;
-    _Atomic uint32_t entered;           /* its thread is at work in it */
-    _Atomic uint32_t operations;        /* that went beyond the fast paths */
-    struct slab *active[CLASS_COUNT];   /* whose blocks are in the fast list; NULL: nobody's */
-    struct list available[CLASS_COUNT]; /* slabs */
-    size_t empty_bytes;                 /* of available slabs of which nobody has a block */
-    size_t parcel_bytes;                /* in all parcels */
-    bool wants_helper;                  /* there is something to give back, or will be */
+    _Atomic uint32_t entered;                /* its thread is at work in it */
+    _Atomic uint32_t operations;             /* that went beyond the fast paths */
+    struct slab *active[SLAB_CLASS_COUNT];   /* whose blocks are in the fast list; NULL: nobody's */
+    struct list available[SLAB_CLASS_COUNT]; /* slabs */
+    size_t empty_bytes;                      /* of available slabs of which nobody has a block */
+    size_t parcel_bytes;                     /* in all parcels */
+    bool wants_helper;                       /* there is something to give back, or will be */
     struct parcel parcel[PARCELS];
     struct list link; /* among the orphans */
     struct {
@@ -203,6 +203,10 @@ static inline bool heap_stays(const void *p, size_t size)
 void *heap_malloc(size_t size);
 void *heap_calloc(size_t count, size_t size);
 void *heap_memalign(size_t align, size_t size); /* align: a power of two */
+
+/* A block in a slab of that kind, other than 0 only from the floor up. `zeroed`: as calloc's. */
+void *heap_alloc(size_t size, size_t align, bool zeroed, enum slab_kind kind);
+
 void *heap_realloc(void *p, size_t size);
 void heap_free(void *p);                /* a block of the heap's, or a foreign one, or NULL */
 size_t heap_usable_size(const void *p); /* 0 for NULL */

@@ -6,10 +6,11 @@
 __attribute__((no_sanitize("thread"))) static void count_slab(struct heap_info *info,
                                                               const volatile struct slab *s)
 {
-    struct heap_class_info *c = &info->class[s->class % CLASS_COUNT];
+    unsigned class = s->class % SLAB_CLASS_COUNT;
+    struct heap_class_info *c = &info->class[size_class(class)];
     uint32_t carved = s->carved, used = s->beyond + s->wake;
     c->slabs++;
-    c->slab_bytes += (size_t)1 << block_classes[s->class % CLASS_COUNT].slab_shift;
+    c->slab_bytes += (size_t)1 << block_classes[class].slab_shift;
     c->used += used < carved ? used : carved;
     c->free += used < carved ? carved - used : 0;
 }
@@ -28,8 +29,8 @@ static void count_zone(struct heap_info *info, unsigned zone)
 /* What waits in this thread's fast lists is free. */
 static void uncount_fast_lists(struct heap_info *info)
 {
-    for (unsigned class = 0; class < CLASS_COUNT; class ++) {
-        struct heap_class_info *c = &info->class[class];
+    for (unsigned class = 0; class < SLAB_CLASS_COUNT; class ++) {
+        struct heap_class_info *c = &info->class[size_class(class)];
         for (void *p = heap_self->fast[class], *next; p != heap_no_block; p = next) {
             next = link_get(p, slabs.key);
             c->used--;

@@ -17,7 +17,7 @@ struct heap_class_info {
 };
 
 struct heap_info {
-    struct heap_class_info class[CLASS_COUNT];
+    struct heap_class_info class[CLASS_COUNT]; /* by size, of all kinds */
     size_t slabs, slab_bytes;
     size_t used, used_bytes; /* blocks handed out, by the sizes of their classes */
     size_t free, free_bytes; /* blocks that were used before */

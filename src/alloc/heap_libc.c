@@ -4,6 +4,7 @@
  */
 #include <dlfcn.h>
 #include <malloc.h>
+#include <stdalign.h>
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -43,6 +44,13 @@ void *libc_calloc(size_t count, size_t size)
 void *libc_memalign(size_t align, size_t size)
 {
     return LIBC(memalign)(align, size);
+}
+
+void *libc_alloc(size_t size, size_t align, bool zeroed)
+{
+    if (zeroed)
+        return libc_calloc(1, size);
+    return align > alignof(max_align_t) ? libc_memalign(align, size) : libc_malloc(size);
 }
 
 void *libc_realloc(void *p, size_t size)

@@ -5,11 +5,13 @@
 #ifndef HAK_ALLOC_HEAP_LIBC_H
 #define HAK_ALLOC_HEAP_LIBC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 void *libc_malloc(size_t size);
 void *libc_calloc(size_t count, size_t size);
-void *libc_memalign(size_t align, size_t size); /* align: a power of two */
+void *libc_memalign(size_t align, size_t size);           /* align: a power of two */
+void *libc_alloc(size_t size, size_t align, bool zeroed); /* whichever of them it takes */
 void *libc_realloc(void *p, size_t size);
 void libc_free(void *p);
 size_t libc_usable_size(const void *p); /* 0 for NULL */

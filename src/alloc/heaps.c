@@ -19,11 +19,12 @@ enum {
 
 #define NONE4   heap_no_block, heap_no_block, heap_no_block, heap_no_block
 #define NONE16  NONE4, NONE4, NONE4, NONE4
-#define NONE112 NONE16, NONE16, NONE16, NONE16, NONE16, NONE16, NONE16
+#define NONE64  NONE16, NONE16, NONE16, NONE16
+#define NONE277 NONE64, NONE64, NONE64, NONE64, NONE16, NONE4, heap_no_block
 
 uint64_t heap_no_block[2];
-struct heap heap_none = {.key = LINK_KEY_BITS, .taking_key = LINK_KEY_BITS, .fast = {NONE112}};
-static_assert(CLASS_COUNT == 112, "every fast list of heap_none is empty");
+struct heap heap_none = {.key = LINK_KEY_BITS, .taking_key = LINK_KEY_BITS, .fast = {NONE277}};
+static_assert(SLAB_CLASS_COUNT == 277, "every fast list of heap_none is empty");
 static_assert(sizeof(struct heap) <= HEAP_STRIDE_BYTES, "heaps lie side by side");
 
 _Thread_local struct heap *heap_self __attribute__((tls_model("initial-exec"))) = &heap_none;
@@ -65,7 +66,7 @@ static void init_heap(struct heap *h)
     h->base = slabs.base;
     h->map = slabs.map;
     atomic_store_explicit(&h->taking_key, slabs.key, memory_order_relaxed);
-    for (unsigned class = 0; class < CLASS_COUNT; class ++) {
+    for (unsigned class = 0; class < SLAB_CLASS_COUNT; class ++) {
         h->fast[class] = heap_no_block;
         list_init(&h->available[class]);
     }

@@ -85,7 +85,7 @@ static void init_slab(struct slab *s, struct heap *owner, unsigned class, bool c
 {
     *s = (struct slab){.start = slab_start_of(s),
                        .inverse = class_inverse[class],
-                       .class = (uint8_t) class,
+                       .class = (uint16_t) class,
                        .state = SLAB_ACTIVE,
                        .clean = clean};
     list_init(&s->link);
@@ -95,11 +95,12 @@ static void init_slab(struct slab *s, struct heap *owner, unsigned class, bool c
 
 struct slab *slab_get(struct heap *owner, unsigned class)
 {
-    struct span *span = store_get_slab((size_t)1 << block_classes[class].slab_shift);
+    const struct block_class *c = &block_classes[class];
+    struct span *span = store_get_slab((size_t)1 << c->slab_shift, (enum arm_pages)c->pages);
     if (span == NULL)
         return NULL;
     if (!commit_rows(span)) {
-        store_put_slab(span, 0);
+        store_put_slab(span, RETAIN_KEEP, 0);
         return NULL;
     }
     struct slab *s = &slabs.table[((uintptr_t)span_address(span) - slabs.base) >> GRANULE_SHIFT];
@@ -111,7 +112,8 @@ void slab_put(struct slab *s, uint64_t idle_ns)
 {
     slab_set_owner(s, NULL);
     s->state = SLAB_NONE;
-    store_put_slab(span_starting_at((const void *)s->start), idle_ns);
+    store_put_slab(span_starting_at((const void *)s->start),
+                   (enum arm_retain)block_classes[s->class].retain, idle_ns);
 }
 
 void *slab_carve(struct slab *s)

@@ -37,7 +37,7 @@ struct slab {
     uint32_t wake;    /* frees until heap_woke(); > 0 while anybody has a block */
     uint32_t beyond;  /* blocks carved and not in `free`, beyond `wake` of them */
     uint32_t carved;  /* blocks ever handed to a list; those behind were never used */
-    uint8_t class;    /* index of block_classes */
+    uint16_t class;   /* index of block_classes */
     uint8_t state;    /* enum slab_state */
     bool clean;       /* what was not carved yet is zero */
     struct list link; /* AVAILABLE, EMPTY: in its heap's list */

@@ -158,7 +158,7 @@ static void finish_flush(struct flush *f, struct list *due)
     for (size_t i = 0; i < f->nr_spans; i++) {
         struct span *s = f->span[i];
         if (s->batch.lazy) {
-            keep(s, due);
+            keep_at_most(s, s->cache.most_idle_ns, due);
             continue;
         }
         arena.nr_moved -= s->moved;
@@ -264,22 +264,24 @@ struct span *store_get(enum zone_id zone, size_t bytes, size_t align, uint64_t s
  * A heap that has grown large grows on huge pages. They are filled one after the other, so what is resident and not
  * used of them is small beside what the heap holds. Under a limit each zone's tail would count.
  */
-static enum zone_id zone_for_slab(size_t bytes)
+static enum zone_id zone_for_slab(size_t bytes, enum arm_pages pages)
 {
+    if (pages == PAGES_HUGE)
+        return ZONE_HUGE;
     bool large = store.slab_bytes >= SLABS_ON_BASE_PAGES_BYTES;
     return large && bytes <= SLAB_ON_HUGE_PAGES_MAX_BYTES && arena.roomy && arena.huge_bytes != 0
                ? ZONE_HUGE
                : ZONE_BASE;
 }
 
-struct span *store_get_slab(size_t bytes)
+struct span *store_get_slab(size_t bytes, enum arm_pages pages)
 {
     struct label former = {0};
     struct list due;
     list_init(&due);
 
     lock_acquire(&store.lock);
-    struct span_request request = span_request_for(zone_for_slab(bytes), bytes, bytes);
+    struct span_request request = span_request_for(zone_for_slab(bytes, pages), bytes, bytes);
     struct span *s = get_cached(&request, 0, &due);
     if (s == NULL)
         s = get_cold(&request);
@@ -308,6 +310,18 @@ struct span *store_retire(const void *p)
     return s;
 }
 
+/* With the lock held. `most_idle_ns` as in BigCache. */
+static void retain_span(struct span *s, enum arm_retain retain, uint64_t most_idle_ns,
+                        struct list *due)
+{
+    if (retain == RETAIN_DROP)
+        enqueue(s, false, due);
+    else
+        keep_at_most(s, most_idle_ns, due);
+    if (retain == RETAIN_LAZY && list_in(&s->cache.bucket))
+        enqueue(s, true, due);
+}
+
 void store_put(struct span *s, enum arm_retain retain, uint64_t site)
 {
     struct list due;
@@ -318,18 +332,13 @@ void store_put(struct span *s, enum arm_retain retain, uint64_t site)
     s->cache.site = site;
     if (s->moved && arena.nr_moved > MOVED_KEPT_MAX)
         retain = RETAIN_DROP;
-    if (retain == RETAIN_DROP)
-        enqueue(s, false, &due);
-    else
-        keep(s, &due);
-    if (retain == RETAIN_LAZY && list_in(&s->cache.bucket))
-        enqueue(s, true, &due);
+    retain_span(s, retain, 0, &due);
     episode_free_done(&s->label); /* under the lock: then the span may be anybody's */
     unlock();
     flush(&due);
 }
 
-void store_put_slab(struct span *s, uint64_t idle_ns)
+void store_put_slab(struct span *s, enum arm_retain retain, uint64_t idle_ns)
 {
     struct list due;
     list_init(&due);
@@ -337,7 +346,7 @@ void store_put_slab(struct span *s, uint64_t idle_ns)
     lock_acquire(&store.lock);
     store.slab_bytes -= span_bytes(s);
     s->cache.site = 0;
-    keep_at_most(s, idle_ns < SLAB_IDLE_NS ? SLAB_IDLE_NS - idle_ns : 1, &due);
+    retain_span(s, retain, idle_ns < SLAB_IDLE_NS ? SLAB_IDLE_NS - idle_ns : 1, &due);
     unlock();
     flush(&due);
 }

@@ -77,7 +77,7 @@ static bool class_is_valid(struct heap *h, unsigned class, size_t *empty_bytes)
 bool heap_is_valid(struct heap *h)
 {
     size_t empty_bytes = 0;
-    for (unsigned class = 0; class < CLASS_COUNT; class ++)
+    for (unsigned class = 0; class < SLAB_CLASS_COUNT; class ++)
         if (!class_is_valid(h, class, &empty_bytes))
             return false;
     return IS(h->empty_bytes == empty_bytes, h);

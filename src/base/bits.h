@@ -11,9 +11,11 @@
 enum {
     GRANULE_SHIFT = 16, /* spans are counted in granules of 64 KiB */
     GRANULE_BYTES = 1 << GRANULE_SHIFT,
-    FLOOR_BYTES = 64 * 1024, /* under it nothing is learned and nothing is looked up */
-    BAND_FIRST = 16,         /* floor(log2(FLOOR_BYTES)) */
-    BAND_LAST = 40,          /* blocks of 1 TiB and above share the last band */
+    FLOOR_BYTES = 64 * 1024,        /* under it nothing is learned and nothing is looked up */
+    HEAP_MAX_BYTES = 1 << 20,       /* the largest block that shares a slab with others */
+    HEAP_HUGE_PAGE_BYTES = 2 << 20, /* the largest huge page that a slab fills as a whole */
+    BAND_FIRST = 16,                /* floor(log2(FLOOR_BYTES)) */
+    BAND_LAST = 40,                 /* blocks of 1 TiB and above share the last band */
     BAND_COUNT = BAND_LAST - BAND_FIRST + 1,
 };
 

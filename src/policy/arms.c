@@ -39,9 +39,9 @@ static enum arm_id amounts_to(enum arm_id i, const struct arm_abilities *can)
         return ARM_NONE;
     if (want.backing == BACKING_HEAP && !can->heap_pages)
         return ARM_HEAP_BASE_TOUCH_KEEP;
-    if (!can->huge_pages)
+    if (want.backing == BACKING_HEAP ? !can->heap_huge_pages : !can->huge_pages)
         want.pages = PAGES_BASE;
-    if (!can->prefault)
+    if (want.backing == BACKING_HEAP || !can->prefault)
         want.fill = FILL_TOUCH;
     if (!can->lazy && want.retain == RETAIN_LAZY)
         want.retain = RETAIN_DROP;

@@ -1,7 +1,8 @@
 /*
  * The 24 arms: every complete way to serve a large block and to take it back.
  *
- *   backing  heap: carved from memory shared with other blocks; mmap: a span of its own
+ *   backing  heap: carved from memory shared with other blocks, which is filled by touch and retained when none of them
+ *            lives any more; mmap: a span of its own
  *   pages    base pages (4, 16 or 64 KiB), or the kernel's huge pages (2 MiB on x86-64)
  *   fill     touch: faulted in on first touch; prefault: populated at once when the span is cold
  *   retain   keep: into BigCache, resident; lazy: into BigCache, and queued for MADV_FREE;
@@ -62,12 +63,13 @@ typedef uint32_t arm_set;
 
 /* What a machine and a size can do, and so which arms are the same there. */
 struct arm_abilities {
-    int huge_pages; /* huge pages can be had for this size */
-    int heap;       /* the heap can hold this size */
-    int heap_pages; /* the heap honours pages, fill and retain (else its 12 arms are one) */
-    int mmap;       /* the kill switch is not set */
-    int lazy;       /* the kernel knows MADV_FREE */
-    int prefault;   /* the kernel knows MADV_POPULATE_WRITE */
+    int huge_pages;      /* huge pages can be had for this size */
+    int heap;            /* the heap can hold this size */
+    int heap_pages;      /* the heap honours pages and retain (else its 12 arms are one) */
+    int heap_huge_pages; /* blocks of the heap can share huge pages, whatever their size */
+    int mmap;            /* the kill switch is not set */
+    int lazy;            /* the kernel knows MADV_FREE */
+    int prefault;        /* the kernel knows MADV_POPULATE_WRITE */
 };
 
 /*

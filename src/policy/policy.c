@@ -47,9 +47,7 @@ static void find_abilities(const struct os_machine *machine, bool have_arena,
 {
     size_t bytes = machine->page_bytes;
     void *page = os->map(bytes);
-    *can =
-        (struct arm_abilities){.heap = 1, .heap_pages = 0, .huge_pages = machine->huge_bytes != 0};
-    can->mmap = have_arena;
+    *can = (struct arm_abilities){.heap_pages = have_arena, .mmap = have_arena};
     stat_add(STAT_os_mmap, 1);
     if (page == NULL)
         return;
@@ -66,12 +64,20 @@ static uint8_t playable_arm(unsigned index, uint8_t arm)
     return played != ARM_NONE ? played : (uint8_t)ARM_HEAP_BASE_TOUCH_KEEP;
 }
 
+/* Whether all blocks of the band can lie in slabs. Where there are no spans, the C library's heap has the larger ones. */
+static bool heap_holds(unsigned band, bool have_arena)
+{
+    return !have_arena || ((uint64_t)2 << band) - 1 <= HEAP_MAX_BYTES;
+}
+
 static void find_arms(const struct os_machine *machine, bool have_arena)
 {
     struct arm_abilities can;
     find_abilities(machine, have_arena, &can);
     size_t huge = machine->huge_bytes <= HUGE_BYTES_MAX ? machine->huge_bytes : 0;
+    can.heap_huge_pages = huge != 0 && huge <= HEAP_HUGE_PAGE_BYTES;
     for (unsigned i = 0; i < BAND_COUNT; i++) {
+        can.heap = heap_holds(i + BAND_FIRST, have_arena);
         /* A block smaller than a huge page would share it with others, and could not give it back. */
         can.huge_pages = huge != 0 && (uint64_t)1 << (i + BAND_FIRST) >= huge;
         policy.playable[i] = arm_pool(&can, policy.played_as[i]);

@@ -7,8 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct arm_abilities everything = {1, 1, 0, 1, 1, 1};
-static const struct arm_abilities heap_only = {1, 1, 0, 0, 1, 1};
+static const struct arm_abilities everything = {
+    .huge_pages = 1, .heap = 1, .mmap = 1, .lazy = 1, .prefault = 1};
+static const struct arm_abilities heap_only = {
+    .huge_pages = 1, .heap = 1, .lazy = 1, .prefault = 1};
 
 static uint64_t random_state;
 

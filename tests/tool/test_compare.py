@@ -142,8 +142,9 @@ def the_24_arms():
     r = compare("--no-warm", "--runs", "1", "--arms", "all", "--json", bench, "json", "--quick")
     summaries = objects(r, "summary")
     arms = [s for s in summaries if s["variant"].count("/") == 3]
-    pooled = [s for s in arms if s.get("note") == "= heap/base/touch/keep"]
-    if r.returncode != 0 or len(arms) != 24 or len(pooled) != 11:
+    pooled = [s["variant"] for s in arms if s.get("note", "").startswith("= heap/")]
+    prefaulted = [s["variant"] for s in arms if s["variant"].startswith("heap/") and "/prefault/" in s["variant"]]
+    if r.returncode != 0 or len(arms) != 24 or len(prefaulted) != 6 or not set(prefaulted) <= set(pooled):
         yield f"status {r.returncode}, {len(arms)} arms, {len(pooled)} pooled: {r.stderr}"
 
 

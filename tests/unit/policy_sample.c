@@ -4,7 +4,13 @@
 #include <string.h>
 
 static const struct arm_abilities abilities[] = {
-    {.huge_pages = 1, .heap = 1, .heap_pages = 1, .mmap = 1, .lazy = 1, .prefault = 1},
+    {.huge_pages = 1,
+     .heap = 1,
+     .heap_pages = 1,
+     .heap_huge_pages = 1,
+     .mmap = 1,
+     .lazy = 1,
+     .prefault = 1},
     {.huge_pages = 1, .heap = 1, .heap_pages = 0, .mmap = 1, .lazy = 1, .prefault = 1},
     {.huge_pages = 0, .heap = 0, .heap_pages = 0, .mmap = 1, .lazy = 0, .prefault = 1},
     {.huge_pages = 1, .heap = 1, .heap_pages = 0, .mmap = 0, .lazy = 1, .prefault = 1},

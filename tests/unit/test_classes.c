@@ -93,6 +93,42 @@ static void blocks_are_carved_one_by_one_or_no_more_than_a_page_of_them(void **s
     }
 }
 
+static void every_other_kind_repeats_the_large_sizes(void **state)
+{
+    unsigned next = CLASS_COUNT;
+    assert_int_equal(block_classes[LARGE_CLASS_FIRST].bytes, FLOOR_BYTES);
+    for (unsigned kind = 1; kind < KIND_COUNT; kind++)
+        for (unsigned class = LARGE_CLASS_FIRST; class < CLASS_COUNT; class ++, next++) {
+            const struct block_class *c = &block_classes[next];
+            assert_int_equal(class_of_kind(class, (enum slab_kind)kind), next);
+            assert_int_equal(kind_of_class(next), kind);
+            assert_int_equal(size_class(next), class);
+            assert_int_equal(c->bytes, block_classes[class].bytes);
+            assert_int_equal(class_inverse[next], class_inverse[class]);
+            assert_int_equal(c->blocks, ((size_t)1 << c->slab_shift) / c->bytes);
+            assert_int_equal(kind_of((enum arm_pages)c->pages, (enum arm_retain)c->retain), kind);
+        }
+    assert_int_equal(next, SLAB_CLASS_COUNT);
+}
+
+static void kind_0_is_what_blocks_get_that_no_arm_asks_for(void **state)
+{
+    for (unsigned class = 0; class < CLASS_COUNT; class ++) {
+        assert_int_equal(kind_of_class(class), KIND_BASE_KEEP);
+        assert_int_equal(class_of_kind(class, KIND_BASE_KEEP), class);
+        assert_int_equal(size_class(class), class);
+    }
+}
+
+static void slabs_on_huge_pages_are_whole_ones(void **state)
+{
+    for (unsigned class = 0; class < SLAB_CLASS_COUNT; class ++) {
+        size_t slab = (size_t)1 << block_classes[class].slab_shift;
+        assert_true(block_classes[class].pages == PAGES_BASE || slab % (2 << 20) == 0);
+        assert_true(slab <= (size_t)1 << SLAB_SHIFT_MAX);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -103,6 +139,9 @@ int main(void)
         cmocka_unit_test(multiplying_by_the_inverse_finds_the_starts_of_blocks_exactly),
         cmocka_unit_test(a_slab_holds_eight_blocks_and_is_no_larger_than_that_takes),
         cmocka_unit_test(blocks_are_carved_one_by_one_or_no_more_than_a_page_of_them),
+        cmocka_unit_test(every_other_kind_repeats_the_large_sizes),
+        cmocka_unit_test(kind_0_is_what_blocks_get_that_no_arm_asks_for),
+        cmocka_unit_test(slabs_on_huge_pages_are_whole_ones),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -360,10 +360,12 @@ static void pools_of_two_machines_merge(void **state)
     struct policy_error error;
     struct policy_doc *a = sample_delta(7, 21, ARM_MMAP_BASE_TOUCH_KEEP, 9, 100);
     struct policy_doc *b = sample_delta(7, 21, ARM_MMAP_HUGE_TOUCH_KEEP, 9, 50);
-    const struct arm_abilities no_huge = {0, 1, 0, 1, 1, 1}, no_mmap_pages = {1, 1, 0, 1, 1, 1};
+    const struct arm_abilities no_huge = {.heap = 1, .mmap = 1, .lazy = 1, .prefault = 1};
+    const struct arm_abilities no_heap_pages = {
+        .huge_pages = 1, .heap = 1, .mmap = 1, .lazy = 1, .prefault = 1};
 
     arm_pool(&no_huge, a->site[0]->band[0]->played_as);
-    arm_pool(&no_mmap_pages, b->site[0]->band[0]->played_as);
+    arm_pool(&no_heap_pages, b->site[0]->band[0]->played_as);
     assert_int_equal(policy_doc_merge(a, b, &error), 0);
     const struct policy_band *band = a->site[0]->band[0];
     assert_int_equal(band->played_as[ARM_MMAP_HUGE_TOUCH_KEEP], ARM_MMAP_HUGE_TOUCH_KEEP);
