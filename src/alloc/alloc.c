@@ -168,12 +168,16 @@ static void settle_freed_heap(struct label *label, const void *p)
 {
     struct label after = *label;
     episode_free_done(label);
-    /* What of it is still resident, the C library retains, until the next block of the cell has it. */
+    /* What of it is still resident, the heap retains, until the next block of the cell has it. */
     episode_look(&after, p);
-    if (after.base_pages <= label->base_pages / 2)
+    if (after.base_pages <= label->base_pages / 2) {
         episode_given_back(label);
-    else
-        heap_label_wait(label);
+        return;
+    }
+    const struct policy_cell *cell = label->cell;
+    heap_label_wait(p, label);
+    while (heap_label_dropped(cell, label))
+        episode_given_back(label);
 }
 
 static void free_heap_block(void *p)

@@ -240,8 +240,11 @@ void heap_label(const void *p, const struct label *label);
 bool heap_unlabel(const void *p, struct label *label); /* false: it has none */
 
 /* The labels of freed blocks wait for the next block of their cell to reuse the memory. */
-void heap_label_wait(const struct label *label);
+void heap_label_wait(const void *p, const struct label *label);
 bool heap_label_next(const struct policy_cell *cell, struct label *label);
+
+/* One of a block whose slab its arm gave back meanwhile, and all that was in it. */
+bool heap_label_dropped(const struct policy_cell *cell, struct label *label);
 
 void heap_labels_fork_prepare(void);
 void heap_labels_fork_done(void);

@@ -15,6 +15,7 @@ enum { NODES = 1 << 16, BUCKETS_LOG2 = 14, BUCKETS = 1 << BUCKETS_LOG2 };
 struct node {
     uintptr_t key; /* address of the block; or of the cell, with the lowest bit set */
     uint32_t next; /* number of the next node in the bucket, or of the next unused one; 0: none */
+    const void *block; /* of a label that waits */
     struct label label;
 };
 
@@ -54,7 +55,7 @@ static uint32_t take_node(void)
     return n;
 }
 
-static void insert(uintptr_t key, const struct label *label)
+static void insert(uintptr_t key, const void *block, const struct label *label)
 {
     if (table == NULL)
         return;
@@ -62,13 +63,19 @@ static void insert(uintptr_t key, const struct label *label)
     uint32_t n = take_node();
     if (n != 0) {
         uint32_t *head = bucket_of(key);
-        table->node[n] = (struct node){key, *head, *label};
+        table->node[n] = (struct node){key, *head, block, *label};
         *head = n;
     }
     lock_release(&lock);
 }
 
-static bool extract(uintptr_t key, struct label *label)
+/* Whether the block's memory has gone back with its slab, as its arm wanted. */
+static bool is_dropped(const struct node *node)
+{
+    return arms[node->label.arm].retain == RETAIN_DROP && !heap_has(node->block);
+}
+
+static bool extract(uintptr_t key, bool dropped, struct label *label)
 {
     bool found = false;
     if (table == NULL)
@@ -76,7 +83,7 @@ static bool extract(uintptr_t key, struct label *label)
     lock_acquire(&lock);
     for (uint32_t *link = bucket_of(key); *link != 0; link = &table->node[*link].next) {
         uint32_t n = *link;
-        if (table->node[n].key != key)
+        if (table->node[n].key != key || (dropped && !is_dropped(&table->node[n])))
             continue;
         *label = table->node[n].label;
         *link = table->node[n].next;
@@ -91,22 +98,27 @@ static bool extract(uintptr_t key, struct label *label)
 
 void heap_label(const void *p, const struct label *label)
 {
-    insert((uintptr_t)p, label);
+    insert((uintptr_t)p, p, label);
 }
 
 bool heap_unlabel(const void *p, struct label *label)
 {
-    return extract((uintptr_t)p, label);
+    return extract((uintptr_t)p, false, label);
 }
 
-void heap_label_wait(const struct label *label)
+void heap_label_wait(const void *p, const struct label *label)
 {
-    insert((uintptr_t)label->cell | 1, label);
+    insert((uintptr_t)label->cell | 1, p, label);
 }
 
 bool heap_label_next(const struct policy_cell *cell, struct label *label)
 {
-    return extract((uintptr_t)cell | 1, label);
+    return extract((uintptr_t)cell | 1, false, label);
+}
+
+bool heap_label_dropped(const struct policy_cell *cell, struct label *label)
+{
+    return extract((uintptr_t)cell | 1, true, label);
 }
 
 void heap_labels_fork_prepare(void)

@@ -12,7 +12,6 @@ enum {
     STEP_BYTES = 256 << 10, /* of the cells' memory: what is usable counts against limits */
     STRIPES = 16,
     COLD_PRIOR = 31,
-    HEAP_IN_A_ROW = 3,
     PRIOR_DEVIATION_Q10 = 768, /* how far the cost model may be off, in octaves: 0.75 */
 };
 
@@ -21,7 +20,6 @@ struct policy_cell {
     uint8_t band;             /* BAND_FIRST.. */
     _Atomic uint32_t live;    /* blocks handed out now */
     uint32_t peak;            /* most at once, in this process */
-    unsigned heap_in_a_row;   /* blocks that the heap served last, HEAP_IN_A_ROW at most */
     struct policy_band now;   /* what is known */
     struct policy_band saved; /* what of it the file holds */
     struct policy_band taken; /* what the last collection took */
@@ -118,41 +116,21 @@ void cell_reset(struct policy_cell *cell, const struct policy_band *known)
     lock_release(lock_of(cell));
 }
 
-/*
- * What a block costs from the C library's heap depends on what was there before it: the first grows the heap, the
- * second may be the first under a new mmap threshold. So where the heap was not played last it is played
- * HEAP_IN_A_ROW times, and only the last of them counts. Spans carry nothing over: what they give back is
- * charged to who gave it back (cost.h).
- */
-static bool is_warming_heap(struct policy_cell *cell, enum arm_id arm)
-{
-    if (arms[arm].backing != BACKING_HEAP) {
-        cell->heap_in_a_row = 0;
-        return false;
-    }
-    if (cell->heap_in_a_row >= HEAP_IN_A_ROW)
-        return false;
-    cell->heap_in_a_row++;
-    return cell->heap_in_a_row < HEAP_IN_A_ROW;
-}
-
 /* Until the first block is settled the band's default is played: it shows what the site is like. */
 static enum arm_id next_arm(struct policy_cell *cell)
 {
-    if (cell->heap_in_a_row > 0 && cell->heap_in_a_row < HEAP_IN_A_ROW)
-        return ARM_HEAP_BASE_TOUCH_KEEP;
-    if (cell->now.elo.episodes == 0)
-        return (enum arm_id)context.default_arm[cell->band - BAND_FIRST];
+    unsigned index = cell->band - BAND_FIRST;
+    uint8_t by_default = context.default_arm[index];
+    if (cell->now.elo.episodes == 0 && (context.playable[index] & ARM_BIT(by_default)) != 0)
+        return (enum arm_id)by_default;
     return (enum arm_id)elo_pick(&cell->now.elo);
 }
 
-enum arm_id cell_choose(struct policy_cell *cell, bool *counts)
+enum arm_id cell_choose(struct policy_cell *cell)
 {
     lock_acquire(lock_of(cell));
     enum arm_id arm = next_arm(cell);
-    *counts = !is_warming_heap(cell, arm);
-    uint32_t live =
-        *counts ? atomic_fetch_add_explicit(&cell->live, 1, memory_order_relaxed) + 1 : 0;
+    uint32_t live = atomic_fetch_add_explicit(&cell->live, 1, memory_order_relaxed) + 1;
     if (live > cell->peak) {
         cell->now.seen.cold += live - cell->peak;
         cell->peak = live;
@@ -188,12 +166,14 @@ static void add_seen(struct policy_seen *seen, const struct episode *e, const st
     seen->remote += e->remote;
 }
 
-void policy_reward(struct policy_cell *cell, enum arm_id arm, const struct episode *e)
+void policy_reward(struct policy_cell *cell, enum arm_id arm, const struct episode *measured)
 {
     struct policy_band *band = &cell->now;
     const struct prices *prices = context.prices;
+    struct episode copy = *measured, *e = &copy;
 
     lock_acquire(lock_of(cell));
+    e->peak = cell->peak;
     add_seen(&band->seen, e, prices);
     uint32_t cold_q10 = cold_share_q10(&band->seen);
     uint64_t cost = cost_of_episode_ns(prices, arm, e, cold_q10);

@@ -35,8 +35,8 @@ struct policy_cell *cell_find_or_add(struct site *site, unsigned band,
 /* Forgets what this process learned of the cell in favour of `known` (NULL: nothing). */
 void cell_reset(struct policy_cell *cell, const struct policy_band *known);
 
-/* The arm for the next block; `counts`: whether it is to be measured and reported. */
-enum arm_id cell_choose(struct policy_cell *cell, bool *counts);
+/* The arm for the next block. */
+enum arm_id cell_choose(struct policy_cell *cell);
 
 bool cells_have_unsaved(void);
 

@@ -34,6 +34,24 @@ static uint64_t loose_base_pages(const struct prices *p, const struct episode *e
     return e->base_pages > in_huge ? e->base_pages - in_huge : 0;
 }
 
+static bool shares_huge_pages(enum arm_id arm)
+{
+    return arms[arm].backing == BACKING_HEAP && arms[arm].pages == PAGES_HUGE;
+}
+
+static uint64_t base_pages_in_huge(const struct prices *p)
+{
+    return p->huge_bytes / p->page_bytes;
+}
+
+/* A block that shares a huge page holds its share of it: alone, all of it. */
+static uint64_t pages_held(const struct prices *p, enum arm_id arm, const struct episode *e)
+{
+    uint64_t share = base_pages_in_huge(p) / (e->peak > 0 ? e->peak : 1);
+    return shares_huge_pages(arm) && e->base_pages > 0 && share > e->base_pages ? share
+                                                                                : e->base_pages;
+}
+
 uint64_t cost_of_filling_ns(const struct prices *p, enum arm_id arm, const struct episode *e)
 {
     const struct arm *a = &arms[arm];
@@ -42,7 +60,9 @@ uint64_t cost_of_filling_ns(const struct prices *p, enum arm_id arm, const struc
             return (e->bytes + p->page_bytes - 1) / p->page_bytes * p->of.base_populate;
         return (e->bytes + p->huge_bytes - 1) / p->huge_bytes * p->of.huge_populate;
     }
-    if (a->backing == BACKING_HEAP || a->pages == PAGES_BASE)
+    if (shares_huge_pages(arm))
+        return pages_held(p, arm, e) * p->of.huge_fault / base_pages_in_huge(p);
+    if (a->pages == PAGES_BASE)
         return e->base_pages * p->of.base_fault;
     return e->huge_full * p->of.huge_fault + loose_base_pages(p, e) * p->of.base_fault;
 }
@@ -50,7 +70,7 @@ uint64_t cost_of_filling_ns(const struct prices *p, enum arm_id arm, const struc
 uint64_t cost_of_episode_ns(const struct prices *p, enum arm_id arm, const struct episode *e,
                             uint32_t cold_q10)
 {
-    uint64_t resident = (uint64_t)e->base_pages * p->page_bytes;
+    uint64_t resident = pages_held(p, arm, e) * p->page_bytes;
     uint64_t filling = cost_of_filling_ns(p, arm, e);
     unsigned __int128 cost = e->malloc_ns;
 
@@ -83,25 +103,31 @@ bool cost_copying_pays(const struct prices *p, enum arm_pages pages, size_t copi
 }
 
 /* The episode as it would have been on the other kind of pages. */
-static struct episode on_pages(const struct prices *p, const struct episode *e, enum arm_pages from,
-                               enum arm_pages to)
+static struct episode on_pages(const struct prices *p, const struct episode *e, enum arm_id played,
+                               enum arm_id arm)
 {
     struct episode other = *e;
-    if (to == PAGES_HUGE && from == PAGES_BASE) {
+    enum arm_pages from = (enum arm_pages)arms[played].pages;
+    enum arm_pages to = (enum arm_pages)arms[arm].pages;
+    if (shares_huge_pages(arm) && from == PAGES_BASE && e->base_pages > 0)
+        other.base_pages = (uint32_t)((e->bytes + p->page_bytes - 1) / p->page_bytes);
+    else if (to == PAGES_HUGE && from == PAGES_BASE) {
         other.huge_full = e->huge_touched;
         other.base_pages = e->huge_touched * (uint32_t)(p->huge_bytes / p->page_bytes);
     }
     return other;
 }
 
-static uint64_t giving_back_ns(const struct prices *p, enum arm_pages pages,
-                               const struct episode *e, bool lazily)
+static uint64_t giving_back_ns(const struct prices *p, enum arm_id arm, const struct episode *e,
+                               bool lazily)
 {
     const struct calibration *of = &p->of;
     uint64_t base = lazily ? of->base_lazy : of->base_drop;
     uint64_t huge = lazily ? of->huge_lazy : of->huge_drop;
     uint64_t call = of->advise_call / PREDICTED_BATCH;
-    if (pages == PAGES_BASE)
+    if (shares_huge_pages(arm))
+        return call + pages_held(p, arm, e) * huge / base_pages_in_huge(p);
+    if (arms[arm].pages == PAGES_BASE)
         return call + e->base_pages * base;
     return call + e->huge_full * huge + loose_base_pages(p, e) * base;
 }
@@ -110,9 +136,8 @@ static struct episode under_arm(const struct prices *p, enum arm_id played, cons
                                 enum arm_id arm)
 {
     const struct arm *was = &arms[played], *is = &arms[arm];
-    struct episode other = on_pages(p, e, was->backing == BACKING_HEAP ? PAGES_BASE : was->pages,
-                                    is->backing == BACKING_HEAP ? PAGES_BASE : is->pages);
-    bool kept = is->backing == BACKING_HEAP || is->retain != RETAIN_DROP;
+    struct episode other = on_pages(p, e, played, arm);
+    bool kept = is->retain != RETAIN_DROP;
     uint64_t break_even = cost_break_even_ns(p, (enum arm_pages)is->pages);
 
     /* A dropped block tells nothing of how soon it would have been reused: suppose it was at once. */
@@ -120,10 +145,9 @@ static struct episode under_arm(const struct prices *p, enum arm_id played, cons
     other.given_back = !kept || !returns || e->idle_ns > break_even;
     other.reused = !other.given_back;
     other.idle_ns = !kept ? PREDICTED_WAIT_NS : e->idle_ns < break_even ? e->idle_ns : break_even;
-    other.give_back_ns =
-        other.given_back ? giving_back_ns(p, (enum arm_pages)is->pages, e, false) : 0;
-    if (is->backing == BACKING_MMAP && is->retain == RETAIN_LAZY)
-        other.give_back_ns += giving_back_ns(p, (enum arm_pages)is->pages, e, true);
+    other.give_back_ns = other.given_back ? giving_back_ns(p, arm, e, false) : 0;
+    if (is->retain == RETAIN_LAZY)
+        other.give_back_ns += giving_back_ns(p, arm, e, true);
     return other;
 }
 

@@ -136,9 +136,7 @@ static struct decision learn(struct site *site, size_t bytes)
     if (cell == NULL)
         return (struct decision){NULL, site->id,
                                  (enum arm_id)policy.default_arm[band - BAND_FIRST]};
-    bool counts;
-    enum arm_id arm = cell_choose(cell, &counts);
-    return (struct decision){counts ? cell : NULL, site->id, arm};
+    return (struct decision){cell, site->id, cell_choose(cell)};
 }
 
 static HAK_NOINLINE struct decision choose_rarely(uint64_t key, size_t bytes)

@@ -40,6 +40,7 @@ struct episode {
     bool given_back;       /* the pages went back to the system */
     bool reused;           /* the next block got them */
     bool grown, remote;
+    uint32_t peak; /* most blocks of its site and band at once; set by this layer */
 };
 
 /* Reads the policy, if one is named; learns the machine. Called once, before anything below. */

@@ -74,6 +74,41 @@ static void filling_costs_the_faults_of_the_arms_pages(void **state)
     assert_int_equal(cost_of_filling_ns(&prices, ARM_HEAP_BASE_TOUCH_KEEP, &e), 512 * 1000);
 }
 
+/* 512 pages to a huge one: 40000 / 512 ns each, as long as the block is not alone in it. */
+static void blocks_that_share_huge_pages_pay_their_share(void **state)
+{
+    struct episode e = {.bytes = 64 << 10, .base_pages = 16, .huge_touched = 1, .peak = 32};
+    assert_int_equal(cost_of_filling_ns(&prices, ARM_HEAP_HUGE_TOUCH_KEEP, &e), 40000 / 32);
+    e.peak = 100;
+    assert_int_equal(cost_of_filling_ns(&prices, ARM_HEAP_HUGE_TOUCH_KEEP, &e), 40000 / 32);
+    e.peak = 4;
+    assert_int_equal(cost_of_filling_ns(&prices, ARM_HEAP_HUGE_TOUCH_KEEP, &e), 40000 / 4);
+    e.peak = 1;
+    assert_int_equal(cost_of_filling_ns(&prices, ARM_HEAP_HUGE_TOUCH_KEEP, &e), 40000);
+    e.reused = true;
+    e.live_ns = SECOND;
+    assert_int_equal(cost_of_episode_ns(&prices, ARM_HEAP_HUGE_TOUCH_KEEP, &e, 0),
+                     cost_of_holding_ns(&prices, 2 * MIB, SECOND));
+    assert_int_equal(cost_of_episode_ns(&prices, ARM_HEAP_BASE_TOUCH_KEEP, &e, 0),
+                     cost_of_holding_ns(&prices, 64 << 10, SECOND));
+    e = (struct episode){.peak = 1};
+    assert_int_equal(cost_of_filling_ns(&prices, ARM_HEAP_HUGE_TOUCH_KEEP, &e), 0);
+}
+
+static void predictions_know_what_the_heaps_arms_retain_and_share(void **state)
+{
+    int32_t log2_cost[ARM_COUNT];
+    struct episode e = {
+        .bytes = 64 << 10, .base_pages = 16, .peak = 32, .reused = true, .malloc_ns = 100};
+    cost_predict(&prices, ARM_HEAP_BASE_TOUCH_KEEP, &e, 0, log2_cost);
+    assert_true(log2_cost[ARM_HEAP_BASE_TOUCH_KEEP] < log2_cost[ARM_HEAP_BASE_TOUCH_LAZY]);
+    assert_true(log2_cost[ARM_HEAP_BASE_TOUCH_LAZY] < log2_cost[ARM_HEAP_BASE_TOUCH_DROP]);
+    assert_true(log2_cost[ARM_HEAP_HUGE_TOUCH_DROP] < log2_cost[ARM_HEAP_BASE_TOUCH_DROP]);
+    e.peak = 1;
+    cost_predict(&prices, ARM_HEAP_BASE_TOUCH_KEEP, &e, 0, log2_cost);
+    assert_true(log2_cost[ARM_HEAP_BASE_TOUCH_DROP] < log2_cost[ARM_HEAP_HUGE_TOUCH_DROP]);
+}
+
 static void pages_outside_of_whole_huge_ones_are_base_pages(void **state)
 {
     struct episode e = whole();
@@ -211,6 +246,8 @@ int main(void)
         cmocka_unit_test(the_goals_move_the_price_of_memory_by_16),
         cmocka_unit_test(holding_too_much_for_too_long_does_not_wrap),
         cmocka_unit_test(filling_costs_the_faults_of_the_arms_pages),
+        cmocka_unit_test(blocks_that_share_huge_pages_pay_their_share),
+        cmocka_unit_test(predictions_know_what_the_heaps_arms_retain_and_share),
         cmocka_unit_test(pages_outside_of_whole_huge_ones_are_base_pages),
         cmocka_unit_test(prefault_pays_for_the_block_touched_or_not),
         cmocka_unit_test(an_episode_costs_its_calls_and_what_it_held),

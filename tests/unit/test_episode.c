@@ -30,8 +30,11 @@ static const struct calibration CALIBRATION = {.base_fault = 1000,
                                                .advise_call = 400,
                                                .copy = 5000};
 
-/* Learning, on the machine that the policy was calibrated on; the clock only moves when a case moves it. */
-static uint64_t start(void)
+/*
+ * Learning, on the machine that the policy was calibrated on; the clock only moves when a case moves it. Blocks of
+ * 64 KiB and more are served under `arm` until one is settled.
+ */
+static uint64_t start_with(enum arm_id arm)
 {
     fake_start();
     struct policy_doc *doc = policy_doc_new();
@@ -41,11 +44,17 @@ static uint64_t start(void)
     strcpy(doc->machine.thp, "madvise");
     doc->machine.page_bytes = 4096;
     doc->machine.huge_bytes = 2 * MIB;
+    doc->default_arm[0] = (uint8_t)arm;
     CHECK(policy_file_write(POLICY, doc) == 0);
     fake_set("HAKMEM_MODE", "learn");
     fake_set("HAKMEM_POLICY", POLICY);
     CHECK(start_now());
     return hak_site("a.c", 7);
+}
+
+static uint64_t start(void)
+{
+    return start_with(ARM_NONE);
 }
 
 static char *get(uint64_t site, size_t bytes, size_t touched)
@@ -186,6 +195,49 @@ ISOLATED(the_most_blocks_alive_at_once_are_counted)
     CHECK(saved_band(site, 20)->seen.cold == 5);
 }
 
+/* Three blocks of 25 pages, of which the first two to be freed wait for the third. */
+ISOLATED(blocks_of_a_slab_that_is_dropped_are_given_back_when_the_last_is_freed)
+{
+    enum { BYTES = 100 << 10 };
+    uint64_t site = start_with(ARM_HEAP_BASE_TOUCH_DROP);
+    char *p[3];
+    for (int i = 0; i < 3; i++)
+        p[i] = get(site, BYTES, BYTES);
+    hak_free_block(p[1]);
+    hak_free_block(p[0]);
+    CHECK(heap_has(p[0]) && stat_get(STAT_episodes) == 0);
+    hak_free_block(p[2]);
+    CHECK(!heap_has(p[0]) && stat_get(STAT_episodes) == 3);
+    const struct policy_band *b = saved_band(site, 16);
+    CHECK(b->seen.episodes == 3 && b->seen.reused == 0);
+    CHECK(b->cost_sum_ns[ARM_HEAP_BASE_TOUCH_DROP] == 3 * 25 * 1000);
+}
+
+ISOLATED(blocks_of_a_slab_that_is_kept_wait_for_the_next)
+{
+    enum { BYTES = 100 << 10 };
+    uint64_t site = start_with(ARM_HEAP_BASE_TOUCH_KEEP);
+    char *p = get(site, BYTES, BYTES);
+    hak_free_block(p);
+    CHECK(heap_has(p) && stat_get(STAT_episodes) == 0);
+    CHECK(get(site, BYTES, 0) == p && stat_get(STAT_episodes) == 1);
+    CHECK(saved_band(site, 16)->seen.reused == 1);
+}
+
+ISOLATED(an_arm_that_is_masked_is_not_learned_from)
+{
+    fake_start();
+    struct policy_doc *doc = policy_doc_new();
+    doc->default_arm[22 - BAND_FIRST] = ARM_HEAP_BASE_TOUCH_KEEP;
+    CHECK(policy_file_write(POLICY, doc) == 0);
+    fake_set("HAKMEM_MODE", "learn");
+    fake_set("HAKMEM_POLICY", POLICY);
+    fake.tick_ns = 100;
+    CHECK(start_now());
+    char *p = get(hak_site("a.c", 7), 4 * MIB, 0);
+    CHECK(arena_has(p) && !heap_has(p));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -197,6 +249,9 @@ int main(void)
         IN_DIRECTORY(a_block_that_was_enlarged_stays_in_the_band_it_was_asked_in),
         IN_DIRECTORY(very_large_blocks_are_looked_at_in_a_part),
         IN_DIRECTORY(the_most_blocks_alive_at_once_are_counted),
+        IN_DIRECTORY(blocks_of_a_slab_that_is_dropped_are_given_back_when_the_last_is_freed),
+        IN_DIRECTORY(blocks_of_a_slab_that_is_kept_wait_for_the_next),
+        IN_DIRECTORY(an_arm_that_is_masked_is_not_learned_from),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

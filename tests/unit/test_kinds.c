@@ -100,8 +100,8 @@ static void go_to_the_c_library_above(void)
     CHECK(stat_get(STAT_mmap_allocs) == 0);
 }
 
-static void an_arm_that_is_asked_for_is_the_c_librarys_heap_where_slabs_cannot_hold_the_block(
-    void **state)
+static void
+an_arm_that_is_asked_for_is_the_c_librarys_heap_where_slabs_cannot_hold_the_block(void **state)
 {
     for_every_kind(go_to_the_c_library_above);
 }
