@@ -15,7 +15,8 @@ enum { NODES = 1 << 16, BUCKETS_LOG2 = 14, BUCKETS = 1 << BUCKETS_LOG2 };
 struct node {
     uintptr_t key; /* address of the block; or of the cell, with the lowest bit set */
     uint32_t next; /* number of the next node in the bucket, or of the next unused one; 0: none */
-    const void *block; /* of a label that waits */
+    uint32_t
+        granule; /* of the arena, that the block is in; the table counts against limits of data */
     struct label label;
 };
 
@@ -55,6 +56,11 @@ static uint32_t take_node(void)
     return n;
 }
 
+static uint32_t granule_of(const void *p)
+{
+    return (uint32_t)(((uintptr_t)p - slabs.base) >> GRANULE_SHIFT);
+}
+
 static void insert(uintptr_t key, const void *block, const struct label *label)
 {
     if (table == NULL)
@@ -63,7 +69,7 @@ static void insert(uintptr_t key, const void *block, const struct label *label)
     uint32_t n = take_node();
     if (n != 0) {
         uint32_t *head = bucket_of(key);
-        table->node[n] = (struct node){key, *head, block, *label};
+        table->node[n] = (struct node){key, *head, granule_of(block), *label};
         *head = n;
     }
     lock_release(&lock);
@@ -72,7 +78,8 @@ static void insert(uintptr_t key, const void *block, const struct label *label)
 /* Whether the block's memory has gone back with its slab, as its arm wanted. */
 static bool is_dropped(const struct node *node)
 {
-    return arms[node->label.arm].retain == RETAIN_DROP && !heap_has(node->block);
+    const void *block = (const void *)(slabs.base + ((uintptr_t)node->granule << GRANULE_SHIFT));
+    return arms[node->label.arm].retain == RETAIN_DROP && !heap_has(block);
 }
 
 static bool extract(uintptr_t key, bool dropped, struct label *label)
