@@ -18,9 +18,8 @@ enum {
     MOVED_KEPT_MAX = 8, /* and that may lie in BigCache */
     CGROUP_SHARE = 4,   /* BigCache never holds more than a quarter of the cgroup's limit */
     ROOM_TIMES = 15,    /* room behind a block that keeps growing, in times its size */
-    SLABS_ON_BASE_PAGES_BYTES = 32 << 20, /* a huge page more or less is nothing beside that */
-    SLAB_ON_HUGE_PAGES_MAX_BYTES = 1
-                                   << 20, /* of blocks above the floor a slab is mostly untouched */
+    SLABS_ON_BASE_PAGES_BYTES = 32 << 20,     /* a huge page more or less is nothing beside that */
+    SLAB_ON_HUGE_PAGES_MAX_BYTES = 512 << 10, /* larger ones have blocks that ask for base pages */
     SPLIT_SHARE =
         4, /* a cached span is cut when more than a quarter of the block would be left over */
     LOOKS_PER_BREAK_EVEN = 4, /* the timer's tick: an entry leaves at 1 to 1.25 break-even times */

@@ -40,7 +40,7 @@ def variants(which, policy):
     yield "learning on", {"HAKMEM_MODE": "learn", "HAKMEM_POLICY": policy, "HAKMEM_SEED": 7}
     yield "what was learned", {"HAKMEM_POLICY": policy}
     if which == "all":
-        yield from ((f"arm {arm}", {"HAKMEM_ARM": arm}) for arm in ["heap/base/touch/keep", *MMAP_ARMS])
+        yield from ((f"arm {arm}", {"HAKMEM_ARM": arm}) for arm in ["heap/base/touch/keep", "heap/huge/touch/drop", *MMAP_ARMS])
     if which in ("all", "nommap"):
         for switch in SWITCHES:
             yield " ".join(f"{k}={v}" for k, v in switch.items()), switch
