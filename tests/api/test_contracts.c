@@ -188,7 +188,7 @@ static void calloc_is_zero_in_the_remains_of_others(void **state)
 static void realloc_keeps_contents_between_all_sizes(void **state)
 {
     for (unsigned i = 0; i < nr_sizes; i++)
-        for (unsigned j = 0; j < nr_sizes; j++) {
+        for (unsigned j = i % 3; j < nr_sizes; j += 3) { /* a third of all pairs, in every mode */
             size_t least = sizes[i] < sizes[j] ? sizes[i] : sizes[j];
             unsigned char *p = hak_malloc(sizes[i]);
             mark(p, sizes[i], i);

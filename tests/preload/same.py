@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """same.py LIBRARY VARIANTS PROGRAM ARGUMENT...: the program prints the same under hakmem, in every mode.
 
-VARIANTS: `all`, or `modes` for programs that take long; `nommap` where no mmap arm is built in.
+VARIANTS: `all`, or `modes` for programs that take long and for builds where the arm makes no difference.
 An argument as=MIB or data=MIB before the program sets that limit for every run.
 """
 
@@ -41,7 +41,6 @@ def variants(which, policy):
     yield "what was learned", {"HAKMEM_POLICY": policy}
     if which == "all":
         yield from ((f"arm {arm}", {"HAKMEM_ARM": arm}) for arm in ["heap/base/touch/keep", "heap/huge/touch/drop", *MMAP_ARMS])
-    if which in ("all", "nommap"):
         for switch in SWITCHES:
             yield " ".join(f"{k}={v}" for k, v in switch.items()), switch
 
