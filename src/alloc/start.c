@@ -27,9 +27,9 @@ static void fork_prepare(void)
 {
     policy_fork_prepare_save();
     timer_fork_prepare();
+    idle_fork_prepare();
     policy_fork_prepare();
     heap_labels_fork_prepare();
-    idle_fork_prepare();
     heaps_fork_prepare();
     store_fork_prepare();
 }
@@ -38,9 +38,9 @@ static void fork_parent(void)
 {
     store_fork_done();
     heaps_fork_done();
-    idle_fork_parent();
     heap_labels_fork_done();
     policy_fork_parent();
+    idle_fork_parent();
     timer_fork_parent();
     policy_fork_done_save();
 }
@@ -49,9 +49,9 @@ static void fork_child(void)
 {
     store_fork_done();
     heaps_fork_done();
-    idle_fork_child();
     heap_labels_fork_done();
     policy_fork_child();
+    idle_fork_child(); /* it gives memory back, and learns from that */
     timer_fork_child();
     policy_fork_done_save();
 }

@@ -11,11 +11,11 @@
 enum lock_rank {
     LOCK_RANK_SAVE =
         1, /* one save of the policy at a time; the only lock held while files are written */
-    LOCK_RANK_TIMER,  /* the helper thread's life */
+    LOCK_RANK_TIMER, /* the helper thread's life */
+    LOCK_RANK_IDLE, /* holding the heap of another thread; memory is given back meanwhile, and what it cost is learned */
     LOCK_RANK_SITES,  /* creation of sites and bands */
     LOCK_RANK_LEARN,  /* one stripe of the bands' learner states; never two at once but in fork */
     LOCK_RANK_LABELS, /* the labels of heap blocks */
-    LOCK_RANK_IDLE,   /* holding the heap of another thread; memory is given back meanwhile */
     LOCK_RANK_HEAPS,  /* which thread has which heap */
     LOCK_RANK_STORE,  /* spans, BigCache and batch */
 };
