@@ -9,14 +9,12 @@
 #include "alloc/idle.h"
 #include "alloc/remote.h"
 #include "alloc/store.h"
+#include "alloc/supply.h"
 #include "alloc/timer.h"
 #include "os/os.h"
 
 enum {
-    EMPTY_MAX_BYTES = 512 << 10, /* of empty slabs that a heap keeps */
-    WAKE_SHARE = 4,              /* a full slab is looked at again when a quarter of it is free */
     GROWTH_SHARE = 2, /* what realloc enlarges by less than a half gets room for a half */
-    HELPED_MIN_BYTES = 512 << 10, /* less than that is not worth a helper thread */
     HEAP_MOST_BYTES = CLASS_MAX_BYTES - CHECKS_BYTES,
 };
 
@@ -28,11 +26,6 @@ void heap_free_misplaced(const void *p)
 void heap_free_twice(const void *p)
 {
     os_fatal("free() of a block that is free already:", p);
-}
-
-static _Noreturn HAK_COLD void overwritten(const void *p)
-{
-    os_fatal("a free block was written to:", p);
 }
 
 /* ---- entering and leaving ---- */
@@ -81,165 +74,7 @@ void heap_wants_helper(void)
     timer_wanted(store_has_queue() || !idle_is_watching());
 }
 
-/* ---- slabs on their way through the heap ---- */
-
-static size_t slab_bytes(const struct slab *s)
-{
-    return (size_t)1 << block_classes[s->class].slab_shift;
-}
-
-static struct slab *slab_of_link(struct list *l)
-{
-    return CONTAINER_OF(l, struct slab, link);
-}
-
-/* Whether slabs of the class wait for its next block when they are empty. */
-static bool stays_empty(unsigned class)
-{
-    return block_classes[class].retain == RETAIN_KEEP;
-}
-
-/* Gives back a slab of which nobody has a block. */
-static void retire(struct heap *h, struct slab *s, uint64_t idle_ns)
-{
-    list_remove(&s->link);
-    slab_put(s, idle_ns);
-    h->wants_helper |= store_retained_bytes() >= HELPED_MIN_BYTES;
-}
-
-/* Nobody has a block of it any more: it waits for the next block of its class, or goes back. */
-static void keep_or_retire(struct heap *h, struct slab *s)
-{
-    if (!stays_empty(s->class) || h->empty_bytes + slab_bytes(s) > EMPTY_MAX_BYTES) {
-        retire(h, s, 0);
-        return;
-    }
-    h->empty_bytes += slab_bytes(s);
-    s->state = SLAB_EMPTY;
-    list_remove(&s->link);
-    list_push_back(&h->available[s->class], &s->link);
-}
-
-static void make_full(struct slab *s)
-{
-    uint32_t share = s->carved / WAKE_SHARE;
-    s->state = SLAB_FULL;
-    slab_arm(s, share > 1 ? share : 1);
-}
-
-static void make_available(struct heap *h, struct slab *s)
-{
-    slab_arm(s, slab_used(s));
-    s->state = SLAB_AVAILABLE;
-    list_push_front(&h->available[s->class], &s->link);
-}
-
-/* A slab that can still be carved waits behind those with free blocks: memory that was used is used again first. */
-static void set_aside(struct heap *h, struct slab *s)
-{
-    if (s->carved == block_classes[s->class].blocks) {
-        make_full(s);
-        return;
-    }
-    s->state = SLAB_AVAILABLE;
-    list_push_back(&h->available[s->class], &s->link);
-}
-
-static struct slab *first_available(struct heap *h, unsigned class)
-{
-    struct list *head = &h->available[class];
-    return list_empty(head) ? NULL : slab_of_link(head->next);
-}
-
-static struct slab *take_available(struct heap *h, unsigned class)
-{
-    struct slab *s = first_available(h, class);
-    if (s == NULL)
-        return NULL;
-    list_remove(&s->link);
-    if (s->state == SLAB_EMPTY)
-        h->empty_bytes -= slab_bytes(s);
-    return s;
-}
-
-/* As many blocks of the slab were freed as it waited for. */
-void heap_woke(struct heap *h, struct slab *s)
-{
-    if (s->state == SLAB_ACTIVE && stays_empty(s->class))
-        return; /* nobody has a block of it, and the next ones come from its list */
-    if (s->state == SLAB_ACTIVE)
-        h->active[s->class] = NULL;
-    if (s->state == SLAB_FULL && slab_used(s) > 0)
-        make_available(h, s);
-    else
-        keep_or_retire(h, s);
-}
-
-void heap_woke_and_leave(struct heap *h, struct slab *s)
-{
-    heap_woke(h, s);
-    end(h);
-}
-
-static struct slab *new_slab(struct heap *h, unsigned class)
-{
-    int saved_errno = errno;
-    struct slab *s = slab_get(h, class);
-    errno = saved_errno;
-    return s;
-}
-
-/*
- * Freed blocks of the active slab, for the fast list. Of a slab that goes back when it is empty only one: those in the list
- * count as handed out.
- */
-static void *freed_blocks(struct slab *s)
-{
-    if (stays_empty(s->class))
-        return slab_take_free(s);
-    void *p = s->free, *next = link_get(p, slabs.key);
-    if (HAK_UNLIKELY(next != NULL && !link_leads_on(p, next)))
-        overwritten(p);
-    s->free = next;
-    s->wake++;
-    link_set(p, NULL, slabs.key);
-    return p;
-}
-
-/* Blocks for the class's fast list, which is empty; NULL: no memory. Sets *fresh where they were never used. */
-static void *refill(struct heap *h, unsigned class, bool *fresh)
-{
-    remote_receive(h);
-    for (;;) {
-        struct slab *s = h->active[class], *other = first_available(h, class);
-        if (s != NULL && s->free != NULL)
-            return freed_blocks(s);
-        if (s != NULL && (other == NULL || other->free == NULL)) {
-            void *list = slab_carve(s);
-            *fresh = s->clean;
-            if (list != NULL)
-                return list;
-        }
-        if (s != NULL)
-            set_aside(h, s);
-        h->active[class] = NULL;
-        if ((s = take_available(h, class)) == NULL && (s = heaps_adopt_slab(h, class)) == NULL &&
-            (s = new_slab(h, class)) == NULL)
-            return NULL;
-        s->state = SLAB_ACTIVE;
-        h->active[class] = s;
-        h->wants_helper |= !idle_is_watching() && store_slab_bytes() >= HELPED_MIN_BYTES;
-    }
-}
-
 /* ---- serving ---- */
-
-/* What follows the last block of a fast list: what was freed of its slab meanwhile. */
-static void *list_after(struct heap *h, unsigned class)
-{
-    struct slab *s = h->active[class];
-    return s != NULL && s->free != NULL && stays_empty(class) ? slab_take_free(s) : heap_no_block;
-}
 
 /*
  * The first block of the class, where the fast path did not get one: its list ends there, or is empty. *fresh: only
@@ -249,12 +84,9 @@ static inline void *take(struct heap *h, unsigned class, bool *fresh)
 {
     void *p = h->fast[class];
     *fresh = false;
-    if (p == heap_no_block && (p = refill(h, class, fresh)) == NULL)
+    if (p == heap_no_block && (p = supply_blocks(h, class, fresh)) == NULL)
         return NULL;
-    void *next = link_get(p, slabs.key);
-    if (HAK_UNLIKELY(next != NULL && !link_leads_on(p, next)))
-        overwritten(p);
-    h->fast[class] = next != NULL ? next : list_after(h, class);
+    h->fast[class] = supply_next(p);
     *fresh = *fresh && block_classes[class].carved == 1;
     return p;
 }
@@ -342,6 +174,12 @@ void *heap_memalign(size_t align, size_t size)
 }
 
 /* ---- taking back ---- */
+
+void heap_woke_and_leave(struct heap *h, struct slab *s)
+{
+    heap_woke(h, s);
+    end(h);
+}
 
 static void free_in_slab(void *p, struct slab_place *at)
 {
@@ -434,53 +272,6 @@ void *heap_realloc(void *p, size_t size)
 }
 
 /* ---- giving back ---- */
-
-static void return_fast_list(struct heap *h, struct slab *s)
-{
-    void *head = h->fast[s->class], *tail = head, *next;
-    if (head == heap_no_block)
-        return;
-    uint32_t n = 1;
-    for (; (next = link_get(tail, slabs.key)) != NULL; tail = next, n++)
-        if (!link_leads_on(tail, next))
-            overwritten(tail);
-    link_set(tail, s->free, slabs.key);
-    s->free = head;
-    h->fast[s->class] = heap_no_block;
-    s->wake = slab_used(s) - n;
-    s->beyond = 0;
-}
-
-static void clear_class(struct heap *h, unsigned class, uint64_t idle_ns)
-{
-    struct slab *s = h->active[class];
-    struct list *head = &h->available[class], *next;
-    if (s != NULL) {
-        return_fast_list(h, s);
-        h->active[class] = NULL;
-        if (slab_used(s) == 0)
-            retire(h, s, idle_ns);
-        else if (s->free != NULL)
-            make_available(h, s);
-        else
-            set_aside(h, s);
-    }
-    for (struct list *l = head->next; l != head; l = next) {
-        next = l->next;
-        s = slab_of_link(l);
-        if (s->state != SLAB_EMPTY)
-            continue;
-        h->empty_bytes -= slab_bytes(s);
-        retire(h, s, idle_ns);
-    }
-}
-
-void heap_clear(struct heap *h, uint64_t idle_ns)
-{
-    remote_receive(h);
-    for (unsigned class = 0; class < SLAB_CLASS_COUNT; class ++)
-        clear_class(h, class, idle_ns);
-}
 
 void heap_trim(void)
 {

@@ -3,9 +3,10 @@
  * the arms.
  *
  * Each thread has a heap. malloc takes the first block of the class's fast list; free by the owner's thread pushes
- * the block on its slab's list and counts down; whatever else there is to do happens once for many blocks, in heap.c.
- * A block that another thread frees goes home in a parcel with others of its slab (remote.c); a thread that ends
- * leaves its heap to the next one (heaps.c).
+ * the block on the list that its slab names, which for the slab that blocks are taken from is that fast list, and
+ * counts down; whatever else there is to do happens once for many blocks, in supply.c. A block that another thread
+ * frees goes home in a parcel with others of its slab (remote.c); a thread that ends leaves its heap to the next one
+ * (heaps.c).
  *
  * Contracts are those of the C library's functions, errno included, but that NULL leaves it alone. Sizes above
  * CLASS_MAX_BYTES, everything before hakmem is started, and everything where there is no arena or no more of it, is
@@ -99,6 +100,19 @@ static inline void heap_leave(struct heap *h)
 #define HEAP_NOT_HELD memory_order_relaxed
 #endif
 
+/*
+ * A word that other threads may set, as it is now. Compilers fold a plain load into a comparison, and an atomic one they
+ * do not.
+ */
+static inline uintptr_t heap_peek(const _Atomic uintptr_t *word)
+{
+#ifdef __SANITIZE_THREAD__
+    return atomic_load_explicit(word, HEAP_NOT_HELD);
+#else
+    return *(const uintptr_t *)word;
+#endif
+}
+
 /* The same for more than a few instructions; waits while another thread holds the heap. */
 void heap_begin(struct heap *h);
 void heap_end(struct heap *h);
@@ -143,12 +157,13 @@ static inline void heap_take_back(struct heap *h, struct slab *s, void *p)
         heap_free_misplaced(p);
         return;
     }
-    if (HAK_UNLIKELY(s->free == p)) {
+    void **list = s->list;
+    if (HAK_UNLIKELY(*list == p)) {
         heap_free_twice(p);
         return;
     }
-    link_set(p, s->free, h->key);
-    s->free = p;
+    link_set(p, *list, h->key);
+    *list = p;
     if (HAK_UNLIKELY(--s->wake == 0))
         heap_woke_and_leave(h, s);
     else
@@ -159,7 +174,7 @@ static inline void heap_take_back(struct heap *h, struct slab *s, void *p)
 static inline bool heap_find(const struct heap *h, const void *p, struct slab_place **at)
 {
     size_t offset = (uintptr_t)p - h->base;
-    if (HAK_UNLIKELY(offset >= atomic_load_explicit(&h->bytes, HEAP_NOT_HELD)))
+    if (HAK_UNLIKELY(offset >= heap_peek(&h->bytes)))
         return false;
     atomic_signal_fence(memory_order_seq_cst);
     *at = &h->map[offset >> GRANULE_SHIFT];
@@ -174,7 +189,7 @@ static inline bool heap_free_own(void *p)
     struct heap *h = heap_self;
     struct slab_place *at;
     heap_enter(h);
-    if (HAK_UNLIKELY(!heap_find(h, p, &at) || place_owner(at) != (uintptr_t)h)) {
+    if (HAK_UNLIKELY(!heap_find(h, p, &at) || heap_peek(&at->owner) != (uintptr_t)h)) {
         heap_leave(h);
         return false;
     }

@@ -8,7 +8,7 @@ __attribute__((no_sanitize("thread"))) static void count_slab(struct heap_info *
 {
     unsigned class = s->class % SLAB_CLASS_COUNT;
     struct heap_class_info *c = &info->class[size_class(class)];
-    uint32_t carved = s->carved, used = s->beyond + s->wake;
+    uint32_t carved = s->carved, used = s->list != &s->free ? carved : s->beyond + s->wake;
     c->slabs++;
     c->slab_bytes += (size_t)1 << block_classes[class].slab_shift;
     c->used += used < carved ? used : carved;

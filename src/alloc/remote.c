@@ -138,9 +138,12 @@ static void receive(struct heap *h, struct message *m, uint32_t count)
     void *head = link_get(m, slabs.key);
     if (HAK_UNLIKELY(!link_leads_on(m, head)))
         os_fatal("a free block was written to:", m);
-    link_set(m, s->free, slabs.key);
-    s->free = head;
-    count_freed(h, s, count);
+    if (HAK_UNLIKELY(head == *s->list))
+        heap_free_twice(head);
+    link_set(m, *s->list, slabs.key);
+    *s->list = head;
+    if (!slab_feeds_fast_list(s))
+        count_freed(h, s, count);
 }
 
 void remote_receive_all(struct heap *h)

@@ -83,7 +83,8 @@ static void enter_in_map(struct slab *s)
 
 static void init_slab(struct slab *s, struct heap *owner, unsigned class, bool clean)
 {
-    *s = (struct slab){.start = slab_start_of(s),
+    *s = (struct slab){.list = &s->free,
+                       .start = slab_start_of(s),
                        .inverse = class_inverse[class],
                        .class = (uint16_t) class,
                        .state = SLAB_ACTIVE,
@@ -129,13 +130,4 @@ void *slab_carve(struct slab *s)
     s->carved += n;
     s->wake += n;
     return first;
-}
-
-void *slab_take_free(struct slab *s)
-{
-    void *list = s->free;
-    s->free = NULL;
-    s->wake = s->carved;
-    s->beyond = 0;
-    return list;
 }

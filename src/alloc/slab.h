@@ -8,9 +8,9 @@
  * A free block holds a link to the next one, stored so that a stray write into it is noticed when it is used: it must
  * decode to a block's address in the same slab. Blocks are carved a page at a time: no more is touched than is used.
  *
- * A slab is ACTIVE (its blocks are in its heap's fast list), FULL (too few blocks are free for it to be looked
- * at), AVAILABLE (in a list of its heap's) or EMPTY (the same, at the list's end, and nobody has a block). `wake`
- * counts frees down to the next change, so that a free is a push and a decrement.
+ * A slab is ACTIVE (its heap takes blocks from it, and what is freed of it is in the fast list), FULL (too few blocks
+ * are free for it to be looked at), AVAILABLE (in a list of its heap's) or EMPTY (the same, at the list's end, and
+ * nobody has a block). `wake` counts frees down to the next change, so that a free is a push and a decrement.
  */
 #ifndef HAK_ALLOC_SLAB_H
 #define HAK_ALLOC_SLAB_H
@@ -31,6 +31,7 @@ struct heap;
 enum slab_state { SLAB_NONE, SLAB_ACTIVE, SLAB_FULL, SLAB_AVAILABLE, SLAB_EMPTY };
 
 struct slab {
+    void **list;      /* where blocks go that the owner frees: `free`, or its heap's fast list */
     void *free;       /* freed blocks, linked */
     uintptr_t start;  /* of its memory */
     uint64_t inverse; /* class_inverse of its class */
@@ -144,10 +145,16 @@ void slab_set_owner(struct slab *s, struct heap *owner);
 /* A list of blocks that were never used: about a page of them; NULL: all are carved. */
 void *slab_carve(struct slab *s);
 
+/* Whether freed blocks go to the fast list, where they are not counted. */
+static inline bool slab_feeds_fast_list(const struct slab *s)
+{
+    return s->list != &s->free;
+}
+
 /* Blocks that are neither in `free` nor uncarved. */
 static inline uint32_t slab_used(const struct slab *s)
 {
-    return s->beyond + s->wake;
+    return slab_feeds_fast_list(s) ? s->carved : s->beyond + s->wake;
 }
 
 static inline void slab_arm(struct slab *s, uint32_t wake)
@@ -155,8 +162,5 @@ static inline void slab_arm(struct slab *s, uint32_t wake)
     s->beyond = slab_used(s) - wake;
     s->wake = wake;
 }
-
-/* Takes the list of freed blocks: they count as used from now on. */
-void *slab_take_free(struct slab *s);
 
 #endif

@@ -21,7 +21,7 @@ static bool is_block_of(const struct slab *s, const void *p)
 static uint32_t count_list(const struct slab *s, const void *p)
 {
     uint32_t n = 0;
-    for (; p != NULL && n <= s->carved; p = link_get(p, slabs.key), n++)
+    for (; p != NULL && p != heap_no_block && n <= s->carved; p = link_get(p, slabs.key), n++)
         if (!is_block_of(s, p))
             return UINT32_MAX;
     return n;
@@ -49,7 +49,8 @@ bool slab_is_valid(const struct slab *s)
            IS(count_list(s, s->free) == s->carved - slab_used(s), s) &&
            IS(listed == (s->state == SLAB_AVAILABLE || s->state == SLAB_EMPTY), s) &&
            IS(s->state != SLAB_EMPTY || slab_used(s) == 0, s) &&
-           IS(s->state != SLAB_ACTIVE || s->wake == slab_used(s), s) &&
+           IS(s->state == SLAB_ACTIVE || !slab_feeds_fast_list(s), s) &&
+           IS(s->state != SLAB_ACTIVE || slab_feeds_fast_list(s) || s->wake == slab_used(s), s) &&
            IS(s->state != SLAB_AVAILABLE || s->wake == slab_used(s), s) &&
            IS(s->state != SLAB_FULL || (s->wake > 0 && s->carved == c->blocks), s);
 }
@@ -60,6 +61,8 @@ static bool class_is_valid(struct heap *h, unsigned class, size_t *empty_bytes)
     if (s == NULL && !IS(h->fast[class] == heap_no_block, h))
         return false;
     if (s != NULL && !(IS(s->class == class && s->state == SLAB_ACTIVE, s) && slab_is_valid(s)))
+        return false;
+    if (s != NULL && slab_feeds_fast_list(s) && !IS(s->list == &h->fast[class], s))
         return false;
     if (h->fast[class] != heap_no_block && !IS(count_list(s, h->fast[class]) <= slab_used(s), s))
         return false;

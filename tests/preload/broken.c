@@ -6,6 +6,7 @@
  *   realloc    realloc of a block that was freed, to twice its size
  *   page       free of an address one page into a block
  *   unused     free of an address that nobody was ever given
+ *   ring       a block freed twice, another one between; then memory is given back
  *   remote     a block that another thread frees twice in a row
  *   between    a block that two threads free, one after the other; then more of its size are asked for
  *   stray      a write of WAY, the third argument, over the first 8 bytes of a freed block; then all blocks that are
@@ -13,6 +14,7 @@
  */
 #include "check.h"
 
+#include <malloc.h>
 #include <pthread.h>
 
 enum { BYTES = 3000000, SMALL = 4096, FAR_SHIFT = 34, MANY = 3000 };
@@ -25,6 +27,16 @@ static void free_twice(void)
     free(q);
     q = victim;
     free(q);
+}
+
+static void free_in_a_ring(size_t bytes)
+{
+    void *other = malloc(bytes), *q = victim;
+    free(q);
+    free(other);
+    q = victim;
+    free(q);
+    malloc_trim(0);
 }
 
 static void *free_twice_in_a_thread(void *unused)
@@ -99,6 +111,8 @@ int main(int argc, char **argv)
         q = realloc(q, 2 * bytes);
     } else if (strcmp(what, "unused") == 0) {
         free((void *)(((uintptr_t)q & ~(uintptr_t)0xffff) + ((uintptr_t)1 << FAR_SHIFT)));
+    } else if (strcmp(what, "ring") == 0) {
+        free_in_a_ring(bytes);
     } else if (strcmp(what, "remote") == 0) {
         in_a_thread(free_twice_in_a_thread);
     } else if (strcmp(what, "between") == 0) {

@@ -24,6 +24,7 @@ def mistakes():
         yield from ((arm, [mistake]) for mistake in MISTAKES)
     for bytes_ in SMALL:
         yield ARMS[0], ["double", bytes_]
+        yield ARMS[0], ["ring", bytes_]
         yield ARMS[0], ["remote", bytes_]
         yield ARMS[0], ["between", bytes_]
     yield HEAP, ["double", 200000]

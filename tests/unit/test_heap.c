@@ -90,6 +90,21 @@ ISOLATED(a_freed_block_is_the_next_one_of_its_class)
     }
 }
 
+ISOLATED(what_was_freed_last_is_used_next_while_others_wait)
+{
+    enum { BLOCKS = 20 };
+    static char *p[BLOCKS];
+    fake_start();
+    start(HEAP_ARM);
+    for (unsigned i = 0; i < BLOCKS; i++)
+        p[i] = get_small(100);
+    for (unsigned i = 0; i < BLOCKS; i += 2)
+        heap_free(p[i]);
+    CHECK(get_small(100) == p[BLOCKS - 2]);
+    heap_free(p[1]);
+    CHECK(get_small(100) == p[1] && get_small(100) == p[BLOCKS - 4]);
+}
+
 ISOLATED(the_first_block_of_a_class_touches_a_page_and_no_more)
 {
     unsigned char resident[(1 << SLAB_SHIFT_MAX) / 4096];
@@ -440,6 +455,7 @@ int main(void)
         cmocka_unit_test(blocks_of_every_class_lie_in_slabs_up_to_the_largest),
         cmocka_unit_test(nothing_is_a_block_of_sixteen_bytes_of_its_own),
         cmocka_unit_test(a_freed_block_is_the_next_one_of_its_class),
+        cmocka_unit_test(what_was_freed_last_is_used_next_while_others_wait),
         cmocka_unit_test(the_first_block_of_a_class_touches_a_page_and_no_more),
         cmocka_unit_test(calloc_is_zero_in_memory_that_was_used),
         cmocka_unit_test(calloc_is_zero_in_slabs_that_another_class_had),
