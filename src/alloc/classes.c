@@ -5,7 +5,10 @@
 enum { CARVE_BYTES = 4096 };
 
 #define SHIFT_FOR(bytes)                                                                           \
-    ((bytes) <= 4096     ? 16                                                                      \
+    ((bytes) <= 256      ? 16                                                                      \
+     : (bytes) <= 512    ? 17                                                                      \
+     : (bytes) <= 1024   ? 18                                                                      \
+     : (bytes) <= 4096   ? 16                                                                      \
      : (bytes) <= 8192   ? 17                                                                      \
      : (bytes) <= 16384  ? 18                                                                      \
      : (bytes) <= 32768  ? 19                                                                      \
@@ -42,8 +45,10 @@ const uint64_t class_inverse[SLAB_CLASS_COUNT] = {
 
 #define X(kind, size)                                                                              \
     static_assert((size) % CLASS_STEP_BYTES == 0, "every block is aligned to 16");                 \
-    static_assert((1u << SHIFT_FOR(size)) / (size) >=                                              \
-                      ((size) <= FLOOR_BYTES ? 2 : 1) * SLAB_BLOCKS_MIN,                           \
+    static_assert((1u << SHIFT_FOR(size)) / (size) >= ((size) <= SMALL_BYTES ? SMALL_BLOCKS_MIN    \
+                                                       : (size) <= FLOOR_BYTES                     \
+                                                           ? 2 * SLAB_BLOCKS_MIN                   \
+                                                           : SLAB_BLOCKS_MIN),                     \
                   "a slab holds so many blocks");                                                  \
     static_assert(SHIFT_FOR(size) >= SLAB_SHIFT_MIN && SHIFT_FOR(size) <= SLAB_SHIFT_MAX,          \
                   "the shift is in a map entry, and bounds what a link may point to");

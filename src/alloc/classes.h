@@ -2,8 +2,9 @@
  * Size classes of the heap's blocks: multiples of 16 up to 128 bytes, then eight to a doubling, so that from 128 bytes
  * up at most 12.5 % of a block is lost by rounding (tests/unit/test_classes.c goes through all sizes).
  *
- * A slab holds blocks of one class and is a power of two in size, at a multiple of it: 64 KiB as long as 16 blocks
- * fit, else the power of two that holds at least 16; 8 from the floor up. What is not touched costs nothing.
+ * A slab holds blocks of one class and is a power of two in size, at a multiple of it, 64 KiB at least. It holds 256
+ * blocks up to 1 KiB, so that most of what is freed is in the slab that blocks are taken from; 16 above; 8 from the floor
+ * up. What is not touched costs nothing.
  *
  * Blocks at or above the floor are asked for by arms, which say on which pages they lie and what becomes of a slab that is
  * empty: six kinds of slabs. Kind 0 has a class for every size, the others repeat those of the large sizes. Slabs on
@@ -60,6 +61,8 @@ enum {
     SLAB_SHIFT_MAX = 23,
     SLAB_SHIFT_HUGE = 21, /* the least of one on huge pages */
     SLAB_BLOCKS_MIN = 8,  /* twice that under the floor */
+    SMALL_BYTES = 1024,
+    SMALL_BLOCKS_MIN = 256, /* up to those */
 };
 
 /* Pages, then retain. */

@@ -254,4 +254,3 @@ void heap_clear(struct heap *h, uint64_t idle_ns)
     for (unsigned class = 0; class < SLAB_CLASS_COUNT; class ++)
         clear_class(h, class, idle_ns);
 }
-

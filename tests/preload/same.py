@@ -23,7 +23,8 @@ SWITCHES = [
     {"HAKMEM_GOAL": "speed", "HAKMEM_CACHE_MB": 4}]
 
 
-REGRETS = ("hakmem: no helper thread", "hakmem: no memory for a copy", "no memory to read it with")
+REGRETS = ("hakmem: no helper thread", "hakmem: no memory for a copy", "no memory to read it with",
+           "cannot be written: Cannot allocate memory")
 NO_POLICY = "cannot be opened: No such file"
 
 

@@ -71,12 +71,19 @@ static void multiplying_by_the_inverse_finds_the_starts_of_blocks_exactly(void *
     }
 }
 
-static void a_slab_holds_eight_blocks_and_is_no_larger_than_that_takes(void **state)
+static unsigned least_blocks(size_t bytes)
+{
+    if (bytes <= SMALL_BYTES)
+        return SMALL_BLOCKS_MIN;
+    return bytes <= FLOOR_BYTES ? 2 * SLAB_BLOCKS_MIN : SLAB_BLOCKS_MIN;
+}
+
+static void a_slab_holds_so_many_blocks_and_is_no_larger_than_that_takes(void **state)
 {
     for (unsigned class = 0; class < CLASS_COUNT; class ++) {
         const struct block_class *c = &block_classes[class];
         size_t slab = (size_t)1 << c->slab_shift;
-        unsigned least = c->bytes <= FLOOR_BYTES ? 2 * SLAB_BLOCKS_MIN : SLAB_BLOCKS_MIN;
+        unsigned least = least_blocks(c->bytes);
         assert_int_equal(c->blocks, slab / c->bytes);
         assert_true(c->blocks >= least && least >= 8);
         assert_true(c->slab_shift >= SLAB_SHIFT_MIN && c->slab_shift <= SLAB_SHIFT_MAX);
@@ -137,7 +144,7 @@ int main(void)
         cmocka_unit_test(from_128_bytes_up_an_eighth_of_a_block_is_lost_at_most),
         cmocka_unit_test(the_table_of_steps_says_the_same),
         cmocka_unit_test(multiplying_by_the_inverse_finds_the_starts_of_blocks_exactly),
-        cmocka_unit_test(a_slab_holds_eight_blocks_and_is_no_larger_than_that_takes),
+        cmocka_unit_test(a_slab_holds_so_many_blocks_and_is_no_larger_than_that_takes),
         cmocka_unit_test(blocks_are_carved_one_by_one_or_no_more_than_a_page_of_them),
         cmocka_unit_test(every_other_kind_repeats_the_large_sizes),
         cmocka_unit_test(kind_0_is_what_blocks_get_that_no_arm_asks_for),

@@ -213,8 +213,7 @@ ISOLATED(what_is_freed_to_an_orphan_goes_back_though_no_thread_comes)
     start(HEAP_ARM);
     char *p = get_small(1); /* else the orphan would be ours */
     in_a_thread(take_all, &b);
-    unsigned spans = slab_spans();
-    CHECK(spans > 40 && owner_of_block(block[0])->state == HEAP_ORPHAN);
+    CHECK(slab_granules() > 40 && owner_of_block(block[0])->state == HEAP_ORPHAN);
     give_all(&b);
     CHECK(slab_spans() <= 2 + PARCELS_BYTES / GRANULE_BYTES);
     heap_free(p);
