@@ -36,16 +36,16 @@ static HAK_COLD void wait_until_open(struct heap *h)
         heap_leave(h);
         idle_wait();
         heap_enter(h);
-    } while (atomic_load_explicit(&h->bytes, HEAP_NOT_HELD) == 0);
+    } while (atomic_load_explicit(&heap_gate(h)->bytes, HEAP_NOT_HELD) == 0);
 }
 
 static inline void begin(struct heap *h)
 {
     heap_enter(h);
-    if (HAK_UNLIKELY(atomic_load_explicit(&h->bytes, HEAP_NOT_HELD) == 0))
+    if (HAK_UNLIKELY(atomic_load_explicit(&heap_gate(h)->bytes, HEAP_NOT_HELD) == 0))
         wait_until_open(h);
-    uint32_t operations = atomic_load_explicit(&h->operations, memory_order_relaxed);
-    atomic_store_explicit(&h->operations, operations + 1, memory_order_relaxed);
+    uint32_t operations = atomic_load_explicit(&heap_gate(h)->operations, memory_order_relaxed);
+    atomic_store_explicit(&heap_gate(h)->operations, operations + 1, memory_order_relaxed);
 }
 
 /* Starting the helper thread allocates, so it is done on the way out. */
@@ -103,7 +103,7 @@ static HAK_COLD struct heap *first_heap(void)
 static inline void *take_of_class(unsigned class, bool *fresh)
 {
     struct heap *h = heap_self;
-    if (HAK_UNLIKELY(h == &heap_none) && (h = first_heap()) == NULL)
+    if (HAK_UNLIKELY(h == HEAP_NONE) && (h = first_heap()) == NULL)
         return NULL;
     begin(h);
     void *p = take(h, class, fresh);
@@ -185,7 +185,7 @@ static void free_in_slab(void *p, struct slab_place *at)
 {
     struct heap *owner = place_heap(at);
     struct heap *h = heap_self;
-    if (h == &heap_none && (h = heaps_enter()) == NULL) {
+    if (h == HEAP_NONE && (h = heaps_enter()) == NULL) {
         remote_free_alone(p);
         return;
     }
@@ -276,7 +276,7 @@ void *heap_realloc(void *p, size_t size)
 void heap_trim(void)
 {
     struct heap *h = heap_self;
-    if (h != &heap_none) {
+    if (h != HEAP_NONE) {
         heap_free_waiting();
         begin(h);
         remote_send(h);

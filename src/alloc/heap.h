@@ -39,19 +39,23 @@ enum heap_state {
     HEAP_LOST,   /* its thread was at work in it when the process forked, and is not in the child */
 };
 
-struct heap {
-    void *fast[SLAB_CLASS_COUNT]; /* first block of each fast list; &heap_no_block: it is empty */
-    /*
-     * Copies of what is constant, for the fast paths: where nothing has started, the arena has no bytes. While the
-     * heap is held (idle.h), there are no bytes either, and no link that malloc reads leads on.
-     */
+/*
+ * What the fast paths read first, right before the heap itself: a distance that fits in a byte makes short code.
+ * Copies of what is constant: where nothing has started, the arena has no bytes. While the heap is held (idle.h), there
+ * are no bytes either, and no link that malloc reads leads on.
+ */
+struct heap_gate {
     uint64_t key;
     uintptr_t base;
     struct slab_place *map;
     _Atomic size_t bytes;
     _Atomic uint64_t taking_key;
-    _Atomic uint32_t entered;                /* its thread is at work in it */
-    _Atomic uint32_t operations;             /* that went beyond the fast paths */
+    _Atomic uint8_t entered;     /* its thread is at work in it */
+    _Atomic uint32_t operations; /* that went beyond the fast paths */
+} __attribute__((aligned(64)));
+
+struct heap {
+    void *fast[SLAB_CLASS_COUNT]; /* first block of each fast list; &heap_no_block: it is empty */
     struct slab *active[SLAB_CLASS_COUNT];   /* whose blocks are in the fast list; NULL: nobody's */
     struct list available[SLAB_CLASS_COUNT]; /* slabs */
     size_t empty_bytes;                      /* of available slabs of which nobody has a block */
@@ -70,8 +74,25 @@ struct heap {
     _Atomic uintptr_t inbox;                        /* the message that came last; 0: none */
 };
 
+/*
+ * Heaps, slabs' rows and the map's entries all lie at multiples of large powers of two. Where their hot lines fall in one
+ * set of the first cache, every call pays for it, so a heap's come some lines later.
+ */
+enum { HEAP_COLOUR_BYTES = 704 };
+
 /* The heap of a thread that has none: its fast lists are empty. */
-extern struct heap heap_none;
+extern struct gated_heap {
+    char colour[HEAP_COLOUR_BYTES];
+    struct heap_gate gate;
+    struct heap heap;
+} heap_of_nobody;
+#define HEAP_NONE (&heap_of_nobody.heap)
+
+static inline struct heap_gate *heap_gate(const struct heap *h)
+{
+    return (struct heap_gate *)h - 1;
+}
+
 extern uint64_t heap_no_block[2];
 
 extern _Thread_local struct heap *heap_self __attribute__((tls_model("initial-exec")));
@@ -84,13 +105,13 @@ extern _Thread_local struct heap *heap_self __attribute__((tls_model("initial-ex
  */
 static inline void heap_enter(struct heap *h)
 {
-    atomic_store_explicit(&h->entered, 1, memory_order_relaxed);
+    atomic_store_explicit(&heap_gate(h)->entered, 1, memory_order_relaxed);
     atomic_signal_fence(memory_order_seq_cst);
 }
 
 static inline void heap_leave(struct heap *h)
 {
-    atomic_store_explicit(&h->entered, 0, memory_order_release);
+    atomic_store_explicit(&heap_gate(h)->entered, 0, memory_order_release);
 }
 
 /* For ThreadSanitizer, which does not know that barrier. */
@@ -136,7 +157,7 @@ static inline bool heap_pop(size_t size, void **block)
     struct heap *h = heap_self;
     unsigned class = class_of_small(size);
     heap_enter(h);
-    uint64_t key = atomic_load_explicit(&h->taking_key, HEAP_NOT_HELD);
+    uint64_t key = atomic_load_explicit(&heap_gate(h)->taking_key, HEAP_NOT_HELD);
     atomic_signal_fence(
         memory_order_seq_cst); /* a heap is seen to be held before anything of it is read */
     void *p = h->fast[class], *next = link_get(p, key);
@@ -162,7 +183,7 @@ static inline void heap_take_back(struct heap *h, struct slab *s, void *p)
         heap_free_twice(p);
         return;
     }
-    link_set(p, *list, h->key);
+    link_set(p, *list, heap_gate(h)->key);
     *list = p;
     if (HAK_UNLIKELY(--s->wake == 0))
         heap_woke_and_leave(h, s);
@@ -173,11 +194,11 @@ static inline void heap_take_back(struct heap *h, struct slab *s, void *p)
 /* What the map says of a pointer; false: it is not in the arena, or nothing has started. */
 static inline bool heap_find(const struct heap *h, const void *p, struct slab_place **at)
 {
-    size_t offset = (uintptr_t)p - h->base;
-    if (HAK_UNLIKELY(offset >= heap_peek(&h->bytes)))
+    size_t offset = (uintptr_t)p - heap_gate(h)->base;
+    if (HAK_UNLIKELY(offset >= heap_peek(&heap_gate(h)->bytes)))
         return false;
     atomic_signal_fence(memory_order_seq_cst);
-    *at = &h->map[offset >> GRANULE_SHIFT];
+    *at = &heap_gate(h)->map[offset >> GRANULE_SHIFT];
     return true;
 }
 

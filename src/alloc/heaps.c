@@ -23,11 +23,15 @@ enum {
 #define NONE277 NONE64, NONE64, NONE64, NONE64, NONE16, NONE4, heap_no_block
 
 uint64_t heap_no_block[2];
-struct heap heap_none = {.key = LINK_KEY_BITS, .taking_key = LINK_KEY_BITS, .fast = {NONE277}};
-static_assert(SLAB_CLASS_COUNT == 277, "every fast list of heap_none is empty");
-static_assert(sizeof(struct heap) <= HEAP_STRIDE_BYTES, "heaps lie side by side");
+struct gated_heap heap_of_nobody = {.gate = {.key = LINK_KEY_BITS, .taking_key = LINK_KEY_BITS},
+                                    .heap = {.fast = {NONE277}}};
+static_assert(SLAB_CLASS_COUNT == 277, "every fast list of nobody is empty");
+static_assert(offsetof(struct gated_heap, heap) ==
+                  offsetof(struct gated_heap, gate) + sizeof(struct heap_gate),
+              "the gate lies right before its heap");
+static_assert(sizeof(struct gated_heap) <= HEAP_STRIDE_BYTES, "heaps lie side by side");
 
-_Thread_local struct heap *heap_self __attribute__((tls_model("initial-exec"))) = &heap_none;
+_Thread_local struct heap *heap_self __attribute__((tls_model("initial-exec"))) = HEAP_NONE;
 static _Thread_local unsigned entries __attribute__((tls_model("initial-exec")));
 
 static struct {
@@ -57,21 +61,21 @@ void heaps_start(void)
 
 static struct heap *heap_number(unsigned number)
 {
-    return (struct heap *)(heaps.table.base + (size_t)number * HEAP_STRIDE_BYTES);
+    return &((struct gated_heap *)(heaps.table.base + (size_t)number * HEAP_STRIDE_BYTES))->heap;
 }
 
 static void init_heap(struct heap *h)
 {
-    h->key = slabs.key;
-    h->base = slabs.base;
-    h->map = slabs.map;
-    atomic_store_explicit(&h->taking_key, slabs.key, memory_order_relaxed);
+    heap_gate(h)->key = slabs.key;
+    heap_gate(h)->base = slabs.base;
+    heap_gate(h)->map = slabs.map;
+    atomic_store_explicit(&heap_gate(h)->taking_key, slabs.key, memory_order_relaxed);
     for (unsigned class = 0; class < SLAB_CLASS_COUNT; class ++) {
         h->fast[class] = heap_no_block;
         list_init(&h->available[class]);
     }
     list_init(&h->link);
-    atomic_store_explicit(&h->bytes, slabs.bytes,
+    atomic_store_explicit(&heap_gate(h)->bytes, slabs.bytes,
                           memory_order_release); /* last: see heaps_number() */
 }
 
@@ -195,7 +199,7 @@ static void leave(void *heap)
     struct heap *h = heap;
     heap_free_waiting();
     heap_begin(h);
-    heap_self = &heap_none;
+    heap_self = HEAP_NONE;
     remote_send(h);
     heap_clear(h, 0);
     bool wants_helper = h->wants_helper;

@@ -19,22 +19,22 @@ static struct lock lock = LOCK_INIT(LOCK_RANK_IDLE);
 
 static void shut(struct heap *h)
 {
-    atomic_store_explicit(&h->taking_key, slabs.key ^ HELD_KEY, memory_order_relaxed);
-    atomic_store_explicit(&h->bytes, 0, memory_order_relaxed);
+    atomic_store_explicit(&heap_gate(h)->taking_key, slabs.key ^ HELD_KEY, memory_order_relaxed);
+    atomic_store_explicit(&heap_gate(h)->bytes, 0, memory_order_relaxed);
     h->watch.shut = true;
 }
 
 static void open(struct heap *h)
 {
     h->watch.shut = false;
-    atomic_store_explicit(&h->taking_key, slabs.key, memory_order_release);
-    atomic_store_explicit(&h->bytes, slabs.bytes, memory_order_release);
+    atomic_store_explicit(&heap_gate(h)->taking_key, slabs.key, memory_order_release);
+    atomic_store_explicit(&heap_gate(h)->bytes, slabs.bytes, memory_order_release);
 }
 
 /* Whether its thread is out of a heap that was shut before a barrier, and has not ended. */
 static bool is_out(struct heap *h)
 {
-    return atomic_load_explicit(&h->entered, memory_order_acquire) == 0 &&
+    return atomic_load_explicit(&heap_gate(h)->entered, memory_order_acquire) == 0 &&
            atomic_load_explicit(&h->state, memory_order_acquire) == HEAP_OWNED;
 }
 
@@ -57,14 +57,15 @@ static bool tend(struct heap *h, uint64_t idle_ns)
 
 static bool is_anothers(struct heap *h)
 {
-    return h != heap_self && atomic_load_explicit(&h->bytes, memory_order_acquire) != 0 &&
+    return h != heap_self &&
+           atomic_load_explicit(&heap_gate(h)->bytes, memory_order_acquire) != 0 &&
            atomic_load_explicit(&h->state, memory_order_relaxed) == HEAP_OWNED;
 }
 
 /* Whether the heap has to be looked at again soon. */
 static bool look_at(struct heap *h, uint64_t now_ns)
 {
-    uint32_t operations = atomic_load_explicit(&h->operations, memory_order_relaxed);
+    uint32_t operations = atomic_load_explicit(&heap_gate(h)->operations, memory_order_relaxed);
     bool has_mail = atomic_load_explicit(&h->inbox, memory_order_relaxed) != 0;
     if (operations != h->watch.operations) {
         h->watch.operations = operations;

@@ -146,7 +146,7 @@ static void operate(uint64_t *random)
 static void validate(void)
 {
 #ifdef STRESS_CORE
-    if (heap_self == &heap_none)
+    if (heap_self == HEAP_NONE)
         return;
     CHECK(heap_is_valid(heap_self));
     CHECK(store_is_valid());

@@ -185,7 +185,7 @@ ISOLATED(a_thread_that_ends_returns_what_it_held_and_the_next_one_has_its_heap)
     CHECK(slab_spans() == 1);
     in_a_thread(whose_heap, &first);
     in_a_thread(whose_heap, &second);
-    CHECK(first == second && first != heap_self && first != &heap_none);
+    CHECK(first == second && first != heap_self && first != HEAP_NONE);
     CHECK(first->state == HEAP_ORPHAN && slab_spans() == 1);
 }
 
@@ -288,7 +288,7 @@ static void *one_of_the_crowd(void *argument)
         CHECK(p[i] != NULL);
         stamp(p[i], i);
     }
-    without_heap += heap_self == &heap_none;
+    without_heap += heap_self == HEAP_NONE;
     pthread_barrier_wait(&crowd_barrier);
     for (unsigned i = 0; i < SIZES; i++) {
         q[i] = heap_calloc(1, sizes[i]);
