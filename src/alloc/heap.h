@@ -56,7 +56,7 @@ struct heap_gate {
 
 struct heap {
     void *fast[SLAB_CLASS_COUNT]; /* first block of each fast list; &heap_no_block: it is empty */
-    struct slab *active[SLAB_CLASS_COUNT];   /* whose blocks are in the fast list; NULL: nobody's */
+    struct slab *active[SLAB_CLASS_COUNT];   /* from which the fast list is filled; NULL: none */
     struct list available[SLAB_CLASS_COUNT]; /* slabs */
     size_t empty_bytes;                      /* of available slabs of which nobody has a block */
     size_t parcel_bytes;                     /* in all parcels */
