@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "alloc/episode.h"
+#include "alloc/remote.h"
 #include "alloc/store.h"
 #include "alloc/timer.h"
 #include "config/config.h"
@@ -211,15 +212,20 @@ static void free_span(void *p)
     errno = saved_errno;
 }
 
-/* What is no small block of this thread's. */
-void hak_free_slowly(void *p)
+/* Apart, so that its stack frame is not in the way of what needs none. */
+static HAK_NOINLINE void free_large_or_foreign(void *p)
 {
-    if (p == NULL)
-        return;
     if (is_the_heaps(p))
         free_heap_block(p);
     else
         free_span(p);
+}
+
+/* What is no small block of this thread's. */
+void hak_free_slowly(void *p)
+{
+    if (p != NULL && !remote_free_on_top(p))
+        free_large_or_foreign(p);
 }
 
 void hak_free_block(void *p)

@@ -198,13 +198,6 @@ static void free_in_slab(void *p, struct slab_place *at)
     end(h);
 }
 
-/* Whether a block of the slab's size may start at `p`. */
-static bool is_block(const void *p, struct slab_place *at)
-{
-    return place_owner(at) != 0 &&
-           is_block_start((uintptr_t)p - slab_start_of(at->slab), class_inverse[at->class]);
-}
-
 void heap_free(void *p)
 {
     if (heap_free_own(p))
@@ -215,7 +208,7 @@ void heap_free(void *p)
     }
     struct slab_place *at = slab_place(p);
     int saved_errno = errno;
-    if (!is_block(p, at))
+    if (place_owner(at) == 0 || !is_block(p, at))
         heap_free_misplaced(p);
     if (!CHECKS_FULL)
         free_in_slab(p, at);

@@ -85,8 +85,6 @@ void remote_free_alone(void *p)
 
 static void add(struct parcel *parcel, void *p)
 {
-    if (HAK_UNLIKELY(parcel->head == p))
-        heap_free_twice(p);
     link_set(p, parcel->head, slabs.key);
     parcel->head = p;
     parcel->count++;
@@ -97,6 +95,8 @@ void remote_free(struct heap *h, void *p, const struct slab_place *at)
     struct slab *s = at->slab;
     struct parcel *parcel = parcel_for(h, s);
     if (parcel->slab == s) {
+        if (HAK_UNLIKELY(parcel->head == p))
+            heap_free_twice(p);
         add(parcel, p);
     } else {
         send(parcel);
@@ -105,6 +105,28 @@ void remote_free(struct heap *h, void *p, const struct slab_place *at)
     h->parcel_bytes += at->bytes;
     if (HAK_UNLIKELY(h->parcel_bytes >= PARCELS_MAX_BYTES))
         remote_send(h);
+}
+
+bool remote_free_on_top(void *p)
+{
+    struct heap *h = heap_self;
+    struct slab_place *at;
+    if (CHECKS_FULL)
+        return false;
+    heap_enter(h);
+    bool added = false;
+    if (HAK_LIKELY(heap_find(h, p, &at) && place_is_small(at))) {
+        struct parcel *parcel = parcel_for(h, at->slab);
+        size_t bytes = h->parcel_bytes + at->bytes;
+        added = parcel->slab == at->slab && parcel->head != p && bytes < PARCELS_MAX_BYTES &&
+                is_block(p, at);
+        if (HAK_LIKELY(added)) {
+            h->parcel_bytes = bytes;
+            add(parcel, p);
+        }
+    }
+    heap_leave(h);
+    return added;
 }
 
 /* ---- receiving ---- */

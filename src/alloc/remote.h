@@ -9,12 +9,19 @@
 #ifndef HAK_ALLOC_REMOTE_H
 #define HAK_ALLOC_REMOTE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "alloc/heap.h"
 
 /* Frees a block of another heap's, of which the map says `at`; in `h`, the heap of this thread. */
 void remote_free(struct heap *h, void *p, const struct slab_place *at);
+
+/*
+ * The same of a small block whose slab's parcel is open and has room, which is what most of them find; false: nothing
+ * was done.
+ */
+bool remote_free_on_top(void *p);
 
 /* The same in a thread without a heap: each block is sent by itself. */
 void remote_free_alone(void *p);

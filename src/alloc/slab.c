@@ -6,6 +6,12 @@
 
 static const size_t TABLE_STEP_BYTES = 16 << 10;
 
+/*
+ * The first cache of some processors tells addresses apart by few of their bits. A table and a map that are a multiple of
+ * a large power of two apart, as their sizes make them, would drive each other out of it at every call.
+ */
+static const size_t TABLES_APART_BYTES = 2 << 20;
+
 struct slabs slabs;
 
 /* ---- start ---- */
@@ -24,7 +30,8 @@ void slab_start(uint64_t random)
     size_t rows = arena.bytes >> GRANULE_SHIFT;
     if (rows == 0)
         return;
-    size_t map_bytes = rows * sizeof(struct slab_place), table_bytes = rows * sizeof(struct slab);
+    size_t map_bytes = rows * sizeof(struct slab_place);
+    size_t table_bytes = rows * sizeof(struct slab) + TABLES_APART_BYTES;
     void *map = os->reserve_zeros(map_bytes);
     void *table = os->reserve(table_bytes);
     stat_add(STAT_os_mmap, 2);
@@ -76,6 +83,7 @@ static void enter_in_map(struct slab *s)
         at[i].slab = s;
         at[i].class = s->class;
         at[i].bytes = block_classes[s->class].bytes;
+        at[i].inverse = s->inverse;
     }
 }
 

@@ -51,9 +51,10 @@ struct slab_place {
     _Atomic uintptr_t owner; /* the heap, plus OWNER_OF_LARGE; 0: the granule is in no slab */
     struct slab *slab;
     uint32_t class;
-    uint32_t bytes;  /* of a block */
-    uint64_t unused; /* a power of two is found by a shift */
+    uint32_t bytes;   /* of a block */
+    uint64_t inverse; /* class_inverse of its class */
 };
+static_assert(sizeof(struct slab_place) == 32, "it is found by a shift");
 
 /* Blocks at or above the floor: a free has more to do there than the fast path. */
 enum { OWNER_OF_LARGE = 1 };
@@ -114,6 +115,13 @@ static inline uintptr_t place_owner(struct slab_place *at)
     return atomic_load_explicit(&at->owner, memory_order_relaxed);
 }
 
+/* Whether there is a slab of small blocks. */
+static inline bool place_is_small(struct slab_place *at)
+{
+    uintptr_t owner = place_owner(at);
+    return owner != 0 && (owner & OWNER_OF_LARGE) == 0;
+}
+
 static inline struct heap *place_heap(struct slab_place *at)
 {
     return (struct heap *)(place_owner(at) & ~(uintptr_t)OWNER_OF_LARGE);
@@ -129,6 +137,12 @@ static inline uintptr_t slab_start_of(const struct slab *s)
 static inline bool is_block_start(size_t inside, uint64_t inverse)
 {
     return inside * inverse < inverse;
+}
+
+/* The same of a pointer into a slab, for threads that must not read the slab. */
+static inline bool is_block(const void *p, const struct slab_place *at)
+{
+    return is_block_start((uintptr_t)p - slab_start_of(at->slab), at->inverse);
 }
 
 /* ---- life ---- */

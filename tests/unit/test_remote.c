@@ -1,42 +1,10 @@
 /*
- * The heaps of several threads: blocks that go home, heaps that change hands, and the ends of threads.
+ * The heaps of several threads: blocks that go home, and heaps that change hands.
  */
 #include "companion.h"
-#include "slabs.h"
+#include "passed.h"
 
 enum { PARCELS_BYTES = 128 * KIB };
-
-struct blocks {
-    char **p;
-    unsigned n;
-    size_t bytes;
-};
-
-static void *take_all(void *argument)
-{
-    struct blocks *b = argument;
-    for (unsigned i = 0; i < b->n; i++) {
-        b->p[i] = get_small(b->bytes);
-        stamp(b->p[i], i);
-    }
-    return NULL;
-}
-
-static void *give_all(void *argument)
-{
-    struct blocks *b = argument;
-    for (unsigned i = 0; i < b->n; i++) {
-        CHECK(is_stamped(b->p[i], heap_usable_size(b->p[i]), i));
-        heap_free(b->p[i]);
-    }
-    return NULL;
-}
-
-static void *take_and_give_all(void *argument)
-{
-    take_all(argument);
-    return give_all(argument);
-}
 
 static void takes(void *argument)
 {
@@ -62,10 +30,6 @@ static void clears(void *argument)
 }
 
 /* ---- home ---- */
-
-static const size_t sizes[] = {8, 100, 2000, 5000, 40000, 200000};
-enum { SIZES = sizeof(sizes) / sizeof(sizes[0]), BLOCKS = 3000 };
-static char *block[BLOCKS];
 
 ISOLATED(what_another_thread_freed_is_used_again)
 {
@@ -126,6 +90,38 @@ static void give_and_look_what_is_withheld(void *argument)
     CHECK(b->bytes > PARCELS_BYTES / 2 || most > PARCELS_BYTES / 2);
     remote_send(heap_self);
     CHECK(withheld() == 0);
+}
+
+/* Blocks of two slabs whose parcels are in different places, another of each, and a large one. */
+static void tries_on_top(void *argument)
+{
+    char **p = ((struct blocks *)argument)->p;
+    char local;
+    CHECK(!remote_free_on_top(p[0])); /* no heap, no parcel */
+    heap_free(get_small(8));
+    CHECK(!remote_free_on_top(p[0]) && !remote_free_on_top(p[2]));
+    heap_free(p[0]);
+    CHECK(!remote_free_on_top(p[0])); /* free already, for the longer path to tell */
+    CHECK(!remote_free_on_top(p[1] + 16) && !remote_free_on_top(p[2]));
+    CHECK(!remote_free_on_top(&local));
+    if (!CHECKS_FULL)
+        CHECK(remote_free_on_top(p[1]) && withheld() == 2 * heap_usable_size(p[1]));
+    heap_free(p[2]);
+    CHECK(!remote_free_on_top(p[3])); /* large: measured, perhaps */
+    heap_free(p[3]);
+}
+
+ISOLATED(only_a_small_block_of_a_slab_whose_parcel_is_open_goes_on_top)
+{
+    struct companion other;
+    fake_start();
+    start(HEAP_ARM);
+    char *p[] = {get_small(100), get_small(100), get_small(FLOOR_BYTES), get_small(FLOOR_BYTES)};
+    struct blocks b = {p, 4, 0};
+    companion_start(&other);
+    companion_does(&other, tries_on_top, &b);
+    companion_ends(&other);
+    check_nothing_is_left_in_slabs();
 }
 
 ISOLATED(no_thread_withholds_more_than_128_kib)
@@ -274,136 +270,6 @@ ISOLATED(what_was_on_its_way_to_a_slab_that_was_adopted_meanwhile_is_sent_on)
     companion_ends(&other);
 }
 
-/* ---- more threads than heaps ---- */
-
-enum { CROWD = 100 };
-static pthread_barrier_t crowd_barrier;
-static _Atomic unsigned without_heap;
-
-static void *one_of_the_crowd(void *argument)
-{
-    char *p[SIZES], *q[SIZES];
-    for (unsigned i = 0; i < SIZES; i++) {
-        p[i] = heap_malloc(sizes[i]);
-        CHECK(p[i] != NULL);
-        stamp(p[i], i);
-    }
-    without_heap += heap_self == HEAP_NONE;
-    pthread_barrier_wait(&crowd_barrier);
-    for (unsigned i = 0; i < SIZES; i++) {
-        q[i] = heap_calloc(1, sizes[i]);
-        CHECK(q[i] != NULL && q[i][0] == 0 && memcmp(q[i], q[i] + 1, sizes[i] - 1) == 0);
-        CHECK(is_stamped(p[i], heap_usable_size(p[i]), i));
-        heap_free(p[i]);
-    }
-    ((char **)argument)[0] = q[0]; /* freed by somebody else, who may have no heap either */
-    pthread_barrier_wait(&crowd_barrier);
-    for (unsigned i = 1; i < SIZES; i++)
-        heap_free(q[i]);
-    heap_free(((char **)argument)[1]);
-    return NULL;
-}
-
-ISOLATED(threads_beyond_the_last_heap_still_get_memory)
-{
-    static char *left[CROWD + 1];
-    pthread_t thread[CROWD];
-    fake_start();
-    fake_set("HAKMEM_ARENA_GB", "1"); /* 64 heaps */
-    start(HEAP_ARM);
-    left[CROWD] = get_small(8);
-    for (unsigned round = 0; round < 2; round++) {
-        without_heap = 0;
-        pthread_barrier_init(&crowd_barrier, NULL, CROWD);
-        for (unsigned i = 0; i < CROWD; i++)
-            CHECK(pthread_create(&thread[i], NULL, one_of_the_crowd, &left[i]) == 0);
-        for (unsigned i = 0; i < CROWD; i++)
-            CHECK(pthread_join(thread[i], NULL) == 0);
-        CHECK(without_heap > 0 && without_heap < CROWD);
-        heap_free(left[0]);
-        left[CROWD] = get_small(8);
-    }
-    heap_free(left[CROWD]);
-    check_nothing_is_left_in_slabs();
-}
-
-/* ---- the last moments of a thread ---- */
-
-#ifdef __SANITIZE_THREAD__
-enum {
-    FAREWELLS = 2
-}; /* in the last round, which must not be ours either, ThreadSanitizer is gone */
-#else
-enum { FAREWELLS = 4 }; /* PTHREAD_DESTRUCTOR_ITERATIONS */
-#endif
-static pthread_key_t farewell;
-static unsigned farewells;
-static char *last_words[FAREWELLS];
-static struct blocks given_at_last;
-
-/* Runs after our own destructor, whose key is older, and again as long as it asks to. */
-static void say_farewell(void *argument)
-{
-    char *p[SIZES];
-    for (unsigned i = 0; i < SIZES; i++) {
-        p[i] = heap_malloc(sizes[i]);
-        CHECK(p[i] != NULL);
-        stamp(p[i], i);
-    }
-    for (unsigned i = 0; i < SIZES; i++) {
-        CHECK(is_stamped(p[i], heap_usable_size(p[i]), i));
-        heap_free(p[i]);
-    }
-    for (unsigned i = farewells; i < given_at_last.n; i += FAREWELLS)
-        heap_free(given_at_last.p[i]);
-    last_words[farewells] = heap_malloc(100);
-    stamp(last_words[farewells], farewells);
-    if (++farewells < FAREWELLS)
-        pthread_setspecific(farewell, argument);
-}
-
-static void *use_the_key(void *argument)
-{
-    take_and_give_all(argument);
-    CHECK(pthread_setspecific(farewell, argument) == 0);
-    return NULL;
-}
-
-ISOLATED(destructors_that_run_after_ours_are_served)
-{
-    struct blocks b = {block, 1000, 100};
-    fake_start();
-    start(HEAP_ARM);
-    given_at_last = (struct blocks){block + 1000, 1000, 300};
-    CHECK(pthread_key_create(&farewell, say_farewell) == 0);
-    take_all(&given_at_last);
-    in_a_thread(use_the_key, &b);
-    CHECK(farewells == FAREWELLS);
-    for (unsigned i = 0; i < FAREWELLS; i++) {
-        CHECK(is_stamped(last_words[i], 100, i));
-        heap_free(last_words[i]);
-    }
-    check_nothing_is_left_in_slabs();
-}
-
-static void *use_the_key_only(void *argument)
-{
-    CHECK(pthread_setspecific(farewell, argument) == 0);
-    return NULL;
-}
-
-ISOLATED(a_thread_may_have_its_first_block_in_a_destructor)
-{
-    fake_start();
-    start(HEAP_ARM);
-    CHECK(pthread_key_create(&farewell, say_farewell) == 0);
-    in_a_thread(use_the_key_only, &farewell);
-    CHECK(farewells == FAREWELLS);
-    for (unsigned i = 0; i < FAREWELLS; i++)
-        heap_free(last_words[i]);
-    check_nothing_is_left_in_slabs();
-}
-
 /* ---- all of it at once ---- */
 
 enum { WORKERS = 4, TABLE = 256, GENERATIONS = 6, STEPS = 4000 };
@@ -462,6 +328,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_another_thread_freed_is_used_again),
         cmocka_unit_test(it_comes_home_while_the_other_thread_lives_on),
+        cmocka_unit_test(only_a_small_block_of_a_slab_whose_parcel_is_open_goes_on_top),
         cmocka_unit_test(no_thread_withholds_more_than_128_kib),
         cmocka_unit_test(blocks_of_more_slabs_than_there_are_parcels_come_home),
         cmocka_unit_test(a_thread_that_ends_returns_what_it_held_and_the_next_one_has_its_heap),
@@ -469,9 +336,6 @@ int main(void)
         cmocka_unit_test(what_is_freed_to_an_orphan_goes_back_though_no_thread_comes),
         cmocka_unit_test(a_slab_of_an_orphan_is_adopted_by_who_needs_one_of_its_class),
         cmocka_unit_test(what_was_on_its_way_to_a_slab_that_was_adopted_meanwhile_is_sent_on),
-        cmocka_unit_test(threads_beyond_the_last_heap_still_get_memory),
-        cmocka_unit_test(destructors_that_run_after_ours_are_served),
-        cmocka_unit_test(a_thread_may_have_its_first_block_in_a_destructor),
         cmocka_unit_test(generations_of_threads_that_pass_blocks_to_each_other_leave_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
