@@ -114,11 +114,13 @@ static inline void heap_leave(struct heap *h)
     atomic_store_explicit(&heap_gate(h)->entered, 0, memory_order_release);
 }
 
-/* For ThreadSanitizer, which does not know that barrier. */
+/* For ThreadSanitizer, which knows neither that barrier nor that what malloc reads of a held heap is not used. */
 #ifdef __SANITIZE_THREAD__
-#define HEAP_NOT_HELD memory_order_acquire
+#define HEAP_NOT_HELD        memory_order_acquire
+#define HEAP_IS_HELD(h, key) ((key) != heap_gate(h)->key)
 #else
-#define HEAP_NOT_HELD memory_order_relaxed
+#define HEAP_NOT_HELD        memory_order_relaxed
+#define HEAP_IS_HELD(h, key) false
 #endif
 
 /*
@@ -160,6 +162,10 @@ static inline bool heap_pop(size_t size, void **block)
     uint64_t key = atomic_load_explicit(&heap_gate(h)->taking_key, HEAP_NOT_HELD);
     atomic_signal_fence(
         memory_order_seq_cst); /* a heap is seen to be held before anything of it is read */
+    if (HEAP_IS_HELD(h, key)) {
+        heap_leave(h);
+        return false;
+    }
     void *p = h->fast[class], *next = link_get(p, key);
     bool leads_on = link_leads_on(p, next);
     if (HAK_LIKELY(leads_on)) {
