@@ -103,6 +103,18 @@ void scenario_trees(struct bench_run *run);
 void scenario_strings(struct bench_run *run);
 void scenario_handover(struct bench_run *run);
 void scenario_slots2(struct bench_run *run);
+void scenario_seven(struct bench_run *run);
+void scenario_buffers(struct bench_run *run);
+void scenario_vector(struct bench_run *run);
+void scenario_topic(struct bench_run *run);
+void scenario_bodies(struct bench_run *run);
+void scenario_tiles(struct bench_run *run);
+void scenario_doubling(struct bench_run *run);
+void scenario_poly(struct bench_run *run);
+void scenario_pauses(struct bench_run *run);
+void scenario_sparse(struct bench_run *run);
+void scenario_relay(struct bench_run *run);
+void scenario_thin(struct bench_run *run);
 
 /* measure.c */
 uint64_t measure_now_ns(void);
@@ -161,6 +173,11 @@ static inline void bench_figure(struct bench_run *run, const char *name, double 
     if (run->figure_count < BENCH_FIGURES_MAX)
         run->figures[run->figure_count++] = (struct bench_figure){name, value};
 }
+
+/* The run has these phases; and adds to one of them what was used since. */
+void bench_phases(struct bench_run *run, const char *const *names, size_t count);
+void bench_phase_end(struct bench_run *run, size_t phase, const struct bench_usage *since,
+                     uint64_t rounds);
 
 /* Writes to every page of a block, as its user would. */
 void bench_touch(void *block, size_t bytes);

@@ -1,7 +1,7 @@
 /*
  * hakmem-bench SCENARIO [--runs N] [--seed S] [--quick] [--json]
  *
- * Read bench.h first; then simple.c, sites.c, kernels.c and small.c for the work, measure.c for the figures.
+ * Read bench.h first; then simple.c, sites.c, kernels.c, reported.c and small.c for the work, measure.c for the figures.
  */
 #include "bench.h"
 
@@ -28,6 +28,18 @@ static const struct bench_scenario scenarios[] = {
     {"handover", scenario_handover, 5000, 1000,
      "up to 512 bytes allocated by one thread, freed by another"},
     {"slots2", scenario_slots2, 20000, 1000, "random slots in two threads"},
+    {"seven", scenario_seven, 400, 500, "buffers of 7 MiB, then of 7.1 MiB"},
+    {"buffers", scenario_buffers, 1000, 500, "5 to 25 MiB at random, 20 of them live"},
+    {"vector", scenario_vector, 100, 500, "32 MiB, filled, 100 times"},
+    {"topic", scenario_topic, 450, 0, "1 MiB a message, 200 a second, with gaps"},
+    {"bodies", scenario_bodies, 25, 1000, "96 to 512 KiB, five a second"},
+    {"tiles", scenario_tiles, 3, 500, "11 MiB in each of 64 threads at once"},
+    {"doubling", scenario_doubling, 20, 500, "realloc to twice the size, to 1 GiB"},
+    {"poly", scenario_poly, 300, 500, "results of 0.5 to 30 MB, eight of them live"},
+    {"pauses", scenario_pauses, 8, 0, "32 blocks of 1 to 4 MiB, freed, then nothing for a while"},
+    {"sparse", scenario_sparse, 60, 500, "tables of 64 MiB, 100 pages of them written"},
+    {"relay", scenario_relay, 300, 500, "2 to 6 MiB written here, freed by another thread"},
+    {"thin", scenario_thin, 300, 500, "calloc of 8 MiB, one page in 64 written"},
 };
 enum { SCENARIOS = sizeof(scenarios) / sizeof(scenarios[0]) };
 

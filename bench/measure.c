@@ -243,3 +243,21 @@ void *bench_need(void *block, size_t bytes)
             strerror(errno));
     exit(1);
 }
+
+void bench_phases(struct bench_run *run, const char *const *names, size_t count)
+{
+    for (run->phase_count = 0; run->phase_count < count; run->phase_count++)
+        run->phases[run->phase_count] = (struct bench_phase){.name = names[run->phase_count]};
+}
+
+void bench_phase_end(struct bench_run *run, size_t phase, const struct bench_usage *since,
+                     uint64_t rounds)
+{
+    struct bench_usage now;
+    struct bench_phase *p = &run->phases[phase];
+    measure_usage(&now);
+    p->rounds += rounds;
+    p->wall_ns += now.wall_ns - since->wall_ns;
+    p->cpu_ns += now.cpu_ns - since->cpu_ns;
+    p->minor_faults += now.minor_faults - since->minor_faults;
+}

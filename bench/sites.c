@@ -20,13 +20,11 @@
  */
 #include "bench.h"
 
-#include <pthread.h>
-#include <semaphore.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-enum { MESSAGES_WAITING = 4, BURST_BLOCKS = 64 };
+#include "channel.h"
+
+enum { BURST_BLOCKS = 64 };
 
 struct plan {
     unsigned cycles;
@@ -72,46 +70,12 @@ static const struct plan quick_plan = {
 enum phase { REQUEST, BURST, TABLE, GROWTH, MESSAGE, PHASES };
 static const char *const phase_names[PHASES] = {"request", "burst", "table", "growth", "message"};
 
-/* Blocks on their way to the other thread; an entry of NULL ends it. */
-struct channel {
-    struct {
-        void *block;
-        size_t bytes;
-    } entries[MESSAGES_WAITING];
-    sem_t room, waiting, drained; /* drained: one post for each block the other thread has freed */
-    unsigned read_at, write_at;
-};
-
 struct service {
     struct bench_run *run;
     const struct plan *plan;
     struct channel channel;
-    pthread_t receiver;
     unsigned char *table;
 };
-
-/* The wait that a signal handler may have cut short is taken up again. */
-static void sem_wait_whole(sem_t *sem)
-{
-    while (sem_wait(sem) != 0) {}
-}
-
-static void phase_begin(struct bench_usage *since)
-{
-    measure_usage(since);
-}
-
-static void phase_end(struct service *s, enum phase phase, const struct bench_usage *since,
-                      uint64_t rounds)
-{
-    struct bench_usage now;
-    struct bench_phase *p = &s->run->phases[phase];
-    measure_usage(&now);
-    p->rounds += rounds;
-    p->wall_ns += now.wall_ns - since->wall_ns;
-    p->cpu_ns += now.cpu_ns - since->cpu_ns;
-    p->minor_faults += now.minor_faults - since->minor_faults;
-}
 
 /* request */
 
@@ -125,14 +89,14 @@ BENCH_SITE static void request(size_t bytes)
 static void requests(struct service *s)
 {
     struct bench_usage since;
-    phase_begin(&since);
+    measure_usage(&since);
     for (unsigned i = 0; i < s->plan->requests; i++) {
         size_t bytes = bench_random_in(s->run, 2 * BENCH_MIB, 4 * BENCH_MIB);
         uint64_t start = measure_now_ns();
         request(bytes);
         bench_round(s->run, start);
     }
-    phase_end(s, REQUEST, &since, s->plan->requests);
+    bench_phase_end(s->run, REQUEST, &since, s->plan->requests);
 }
 
 /* burst */
@@ -149,7 +113,7 @@ static void burst(struct service *s)
     void *blocks[BURST_BLOCKS];
     struct bench_usage since;
 
-    phase_begin(&since);
+    measure_usage(&since);
     for (unsigned i = 0; i < s->plan->bursts; i++) {
         size_t bytes = bench_random_in(s->run, 2 * BENCH_MIB, 8 * BENCH_MIB);
         uint64_t start = measure_now_ns();
@@ -159,7 +123,7 @@ static void burst(struct service *s)
     measure_sleep_ms(s->plan->burst_hold_ms);
     for (unsigned i = 0; i < s->plan->bursts; i++)
         free(blocks[i]);
-    phase_end(s, BURST, &since, s->plan->bursts);
+    bench_phase_end(s->run, BURST, &since, s->plan->bursts);
 }
 
 /* table */
@@ -176,14 +140,14 @@ static void replace_table(struct service *s)
     struct bench_usage since;
     size_t bytes = s->plan->table_bytes;
 
-    phase_begin(&since);
+    measure_usage(&since);
     uint64_t start = measure_now_ns();
     free(s->table);
     s->table = new_table(bytes);
     for (unsigned i = 1; i < s->plan->table_pages; i++)
         s->table[bench_random(s->run) % bytes] = 1;
     bench_round(s->run, start);
-    phase_end(s, TABLE, &since, 1);
+    bench_phase_end(s->run, TABLE, &since, 1);
 }
 
 /* growth */
@@ -199,7 +163,7 @@ static void growth(struct service *s)
 {
     struct bench_usage since;
 
-    phase_begin(&since);
+    measure_usage(&since);
     for (unsigned i = 0; i < s->plan->growths; i++) {
         unsigned char *p = NULL;
         uint64_t start = measure_now_ns();
@@ -208,7 +172,7 @@ static void growth(struct service *s)
         free(p);
         bench_round(s->run, start);
     }
-    phase_end(s, GROWTH, &since, s->plan->growths);
+    bench_phase_end(s->run, GROWTH, &since, s->plan->growths);
 }
 
 /* message */
@@ -220,47 +184,19 @@ BENCH_SITE static void *message(size_t bytes)
     return p;
 }
 
-static void channel_send(struct channel *c, void *block, size_t bytes)
-{
-    sem_wait_whole(&c->room);
-    c->entries[c->write_at % MESSAGES_WAITING].block = block;
-    c->entries[c->write_at % MESSAGES_WAITING].bytes = bytes;
-    c->write_at++;
-    sem_post(&c->waiting);
-}
-
-static void *receive(void *channel)
-{
-    struct channel *c = channel;
-    for (;;) {
-        sem_wait_whole(&c->waiting);
-        volatile char *block = c->entries[c->read_at % MESSAGES_WAITING].block;
-        size_t bytes = c->entries[c->read_at % MESSAGES_WAITING].bytes;
-        c->read_at++;
-        sem_post(&c->room);
-        if (block == NULL)
-            return NULL;
-        for (size_t at = 0; at < bytes; at += 4096)
-            (void)block[at];
-        free((void *)block);
-        sem_post(&c->drained);
-    }
-}
-
 static void messages(struct service *s)
 {
     struct bench_usage since;
     size_t bytes = (size_t)4 * BENCH_MIB;
 
-    phase_begin(&since);
+    measure_usage(&since);
     for (unsigned i = 0; i < s->plan->messages; i++) {
         uint64_t start = measure_now_ns();
         channel_send(&s->channel, message(bytes), bytes);
         bench_round(s->run, start);
     }
-    for (unsigned i = 0; i < s->plan->messages; i++)
-        sem_wait_whole(&s->channel.drained);
-    phase_end(s, MESSAGE, &since, s->plan->messages);
+    channel_drain(&s->channel, s->plan->messages);
+    bench_phase_end(s->run, MESSAGE, &since, s->plan->messages);
 }
 
 /* The day. */
@@ -288,22 +224,13 @@ void scenario_sites(struct bench_run *run)
 {
     struct service s = {.run = run, .plan = run->quick ? &quick_plan : &full_plan};
 
-    for (run->phase_count = 0; run->phase_count < PHASES; run->phase_count++)
-        run->phases[run->phase_count] = (struct bench_phase){.name = phase_names[run->phase_count]};
-    sem_init(&s.channel.room, 0, MESSAGES_WAITING);
-    sem_init(&s.channel.waiting, 0, 0);
-    sem_init(&s.channel.drained, 0, 0);
-    int error = pthread_create(&s.receiver, NULL, receive, &s.channel);
-    if (error != 0) {
-        fprintf(stderr, "hakmem-bench: no thread for sites: %s\n", strerror(error));
-        exit(1);
-    }
+    bench_phases(run, phase_names, PHASES);
+    channel_open(&s.channel);
 
     uint64_t start = measure_now_ns();
     for (unsigned i = 0; i < s.plan->cycles; i++)
         cycle(&s, start + (uint64_t)i * s.plan->cycle_ms * 1000000u);
     measure_sleep_until_ns(start + (uint64_t)s.plan->cycles * s.plan->cycle_ms * 1000000u);
     free(s.table);
-    channel_send(&s.channel, NULL, 0);
-    pthread_join(s.receiver, NULL);
+    channel_close(&s.channel);
 }
