@@ -94,8 +94,7 @@ void scenario_buffers(struct bench_run *run)
     unsigned rounds = rounds_of(run, BUFFERS_ROUNDS);
     for (unsigned i = 0; i < rounds; i++) {
         char **slot = &live[bench_random(run) % BUFFERS];
-        size_t bytes =
-            small_where_quick(run, bench_random_in(run, 5 * BENCH_MIB, 25 * BENCH_MIB));
+        size_t bytes = small_where_quick(run, bench_random_in(run, 5 * BENCH_MIB, 25 * BENCH_MIB));
         uint64_t since = measure_now_ns();
         char *p = buffers_new(bytes); /* as an assignment does: before the old one goes */
         free(*slot);

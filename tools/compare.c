@@ -10,6 +10,7 @@
 #include "compare.h"
 #include "launch.h"
 #include "library.h"
+#include "peers.h"
 #include "warm.h"
 
 #include <errno.h>
@@ -24,14 +25,14 @@
 #include "os/os.h"
 #include "policy/arms.h"
 
-enum { PEERS_MAX = 16, VARIANTS_MAX = 3 + ARM_COUNT + PEERS_MAX };
+enum { PEERS_MAX = 16, VARIANTS_MAX = 4 + ARM_COUNT + 2 * PEERS_MAX };
 
 static const char default_arms[] =
     "mmap/huge/touch/keep,mmap/huge/touch/drop,mmap/base/touch/keep,mmap/base/touch/drop";
 
 /* What was asked for. */
 struct request {
-    const char *runs, *warm_gib, *policy, *arms;
+    const char *runs, *warm_gib, *policy, *arms, *with;
     bool no_warm, json;
     const char *peers[PEERS_MAX];
     size_t peer_count;
@@ -123,6 +124,14 @@ static bool add_arms(struct compare *c, const char *library, const char *list)
     return true;
 }
 
+static bool is_taken(const struct compare *c, const char *name)
+{
+    for (size_t i = 0; i < c->variant_count; i++)
+        if (strcmp(c->variants[i].name, name) == 0)
+            return true;
+    return false;
+}
+
 /* NAME=PATH.so; a PATH without a slash is left to the loader. False after one line on stderr. */
 static bool add_peer(struct compare *c, const char *peer)
 {
@@ -138,12 +147,48 @@ static bool add_peer(struct compare *c, const char *peer)
         tool_usage("compare", "--peer %s: %s", peer, strerror(errno));
         return false;
     }
-    for (size_t i = 0; i < c->variant_count; i++)
-        if (strcmp(c->variants[i].name, name) == 0) {
-            tool_usage("compare", "--peer: the name '%s' is taken", name);
+    if (is_taken(c, name)) {
+        tool_usage("compare", "--peer: the name '%s' is taken", name);
+        return false;
+    }
+    add_variant(c, name, library);
+    return true;
+}
+
+static void add_installed(struct compare *c)
+{
+    for (const struct peer *p = peers; p->name != NULL; p++) {
+        char *library = peer_find(p);
+        if (library != NULL && !is_taken(c, p->name))
+            add_variant(c, p->name, library);
+    }
+}
+
+/* Adds the allocators of a comma-separated list; false after one line on stderr. */
+static bool add_with(struct compare *c, const char *list)
+{
+    char word[64];
+
+    if (strcmp(list, "installed") == 0) {
+        add_installed(c);
+        return true;
+    }
+    for (const char *at = list; at != NULL; at = strchr(at, ','), at += at != NULL) {
+        snprintf(word, sizeof(word), "%.*s", (int)strcspn(at, ","), at);
+        const struct peer *peer = peer_by_name(word);
+        char *library = peer != NULL ? peer_find(peer) : NULL;
+        if (library == NULL || is_taken(c, peer->name)) {
+            tool_usage(
+                "compare",
+                peer == NULL ? "--with: expected installed or names out of %s, got '%s'"
+                : library == NULL
+                    ? "--with: of %s, '%s' is not installed where the loader looks; see --peer"
+                    : "--with: of %s, '%s' is there twice",
+                peer_names(), word);
             return false;
         }
-    add_variant(c, name, library);
+        add_variant(c, peer->name, library);
+    }
     return true;
 }
 
@@ -154,6 +199,7 @@ static int add_variants(struct compare *c, const struct request *r)
     if (library == NULL)
         return TOOL_FAILED;
     add_hakmem(c, "all heap", library, "off");
+    add_hakmem(c, "default", library, "frozen");
     if (!add_arms(c, library, r->arms))
         return TOOL_USAGE;
     if (r->policy != NULL) {
@@ -166,6 +212,8 @@ static int add_variants(struct compare *c, const struct request *r)
     for (size_t i = 0; i < r->peer_count; i++)
         if (!add_peer(c, r->peers[i]))
             return TOOL_USAGE;
+    if (r->with != NULL && !add_with(c, r->with))
+        return TOOL_USAGE;
     return TOOL_OK;
 }
 
@@ -335,6 +383,8 @@ int cmd_compare(int argc, char **argv)
         {'n', "runs", "N", "runs of each variant, 1 to 1000 (10)", &r.runs, NULL},
         {'p', "policy", "FILE", "adds the variant 'learned': this policy, frozen", &r.policy, NULL},
         {'a', "arms", "LIST", "fixed arms by name, with commas between; all; none", &r.arms, NULL},
+        {'w', "with", "LIST",
+         "other allocators by name, with commas between; installed: all there are", &r.with, NULL},
         {0, "peer", "NAME=FILE", "another allocator's library; may come again", &unused, NULL},
         {0, "warm-gib", "GIB", "memory to warm before each run (4, or half of what is free)",
          &r.warm_gib, NULL},

@@ -190,6 +190,60 @@ static void print_memory(const struct compare *c)
     }
 }
 
+/* Against the best of each: what people choose by. */
+
+static const struct compare_variant *best_of(const struct compare *c, enum compare_measure measure)
+{
+    const struct compare_variant *best = NULL;
+
+    for (size_t i = 0; i < c->variant_count; i++) {
+        const struct compare_variant *v = &c->variants[i];
+        if (!is_shown(v) || isnan(spread_of(v, measure).median))
+            continue;
+        if (best == NULL || spread_of(v, measure).median < spread_of(best, measure).median)
+            best = v;
+    }
+    return best;
+}
+
+static void print_to_best(const struct compare *c, const struct compare_variant *v,
+                          enum compare_measure measure, int width)
+{
+    const struct compare_variant *best = best_of(c, measure);
+    char text[32] = "-";
+
+    if (best == v) {
+        snprintf(text, sizeof(text), "best");
+    } else if (best != NULL) {
+        struct spread s = spread_of(v, measure), least = spread_of(best, measure);
+        if (!isnan(s.median) && least.median > 0)
+            snprintf(text, sizeof(text), is_draw(&s, &least) ? "%.2fx=" : "%.2fx",
+                     s.median / least.median);
+    }
+    printf(" %*s", width, text);
+}
+
+static void print_against_best(const struct compare *c)
+{
+    const char *const columns[] = {c->is_bench ? "us/round" : "wall ms", "CPU ms", "avg MiB",
+                                   "peak MiB", "faults"};
+    static const enum compare_measure measures[] = {COMPARE_LATENCY_US, COMPARE_CPU_MS,
+                                                    COMPARE_AVERAGE_MIB, COMPARE_PEAK_MIB,
+                                                    COMPARE_PROCESS_FAULTS};
+    static const int widths[] = {9, 9, 9, 9, 9};
+
+    printf("times the best of all; =: no different from it\n");
+    print_head(columns, widths, 5);
+    for (size_t i = 0; i < c->variant_count; i++) {
+        if (!is_shown(&c->variants[i]))
+            continue;
+        print_name(&c->variants[i]);
+        for (size_t m = 0; m < 5; m++)
+            print_to_best(c, &c->variants[i], measures[m], widths[m]);
+        putchar('\n');
+    }
+}
+
 /* The verdict. */
 
 struct verdict {
@@ -250,6 +304,8 @@ void compare_report_text(const struct compare *c)
     print_times(c);
     putchar('\n');
     print_memory(c);
+    putchar('\n');
+    print_against_best(c);
     if (verdict.given)
         printf("\nverdict on learned: %s: %s\n", verdict.keep ? "keep" : "roll back",
                verdict.reason);
@@ -286,13 +342,17 @@ static void json_measure(const struct compare *c, const struct compare_variant *
                          enum compare_measure m)
 {
     struct spread base = spread_of(&c->variants[0], m), s = spread_of(v, m);
+    const struct compare_variant *best = best_of(c, m);
+    struct spread least = best != NULL ? spread_of(best, m) : base;
 
     printf(",\"%s\":{\"runs\":%zu", measure_names[m], v->sample_count);
     json_number("median", s.median);
     json_number("min", s.least);
     json_number("max", s.most);
     json_number("ratio", base.median > 0 ? s.median / base.median : NAN);
-    printf(",\"draw\":%s}", is_draw(&s, &base) ? "true" : "false");
+    printf(",\"draw\":%s", is_draw(&s, &base) ? "true" : "false");
+    json_number("to_best", least.median > 0 ? s.median / least.median : NAN);
+    printf(",\"draw_with_best\":%s}", is_draw(&s, &least) ? "true" : "false");
 }
 
 static void json_summary(const struct compare *c, const struct compare_variant *v)

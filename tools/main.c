@@ -37,7 +37,8 @@ const struct command commands[] = {
     {"compare", cmd_compare,
      "[--policy FILE] [--arms LIST] [--peer NAME=FILE]... [--] PROGRAM [ARGUMENT...]",
      "measure a program under several allocators, interleaved",
-     "Runs it under the system's malloc, all-heap, fixed arms, the policy and the peers, in\n"
+     "Runs it under the system's malloc, hakmem (off, default, fixed arms, the policy) and others, "
+     "in\n"
      "turns, and warms memory before each run. Ends with medians and spreads, and with a policy\n"
      "the verdict: keep or roll back. Exit status 1: a variant was given up, because its\n"
      "library was not in the process or the program failed.\n"},

@@ -4,6 +4,7 @@ A stand-in of known behaviour takes the library's place; the library itself is c
 usage: test_compare.py HAKMEM HAKMEM_BENCH STAND_IN.so IMPOSTOR.so [LIBHAKMEM.so]
 """
 
+import ctypes.util
 import json
 import os
 import pathlib
@@ -25,7 +26,7 @@ pathlib.Path(policy).write_text("{}")
 BAD_ARGUMENTS = [
     [], ["--runs", "0", "true"], ["--runs", "x", "true"], ["--arms", "mmap/huge", "true"], ["--arms", "", "true"],
     ["--arms", "mmap/huge/touch/keep,mmap/huge/touch/keep", "true"], ["--peer", "x", "true"], ["--peer"],
-    ["--peer", "x=/nosuch/lib.so", "true"], ["--peer", "system malloc=" + stand_in, "true"],
+    ["--peer", "x=/nosuch/lib.so", "true"], ["--with", "nosuch", "true"], ["--with", "", "true"], ["--with"], ["--peer", "system malloc=" + stand_in, "true"],
     ["--warm-gib", "much", "true"], ["--warm-gib", "nan", "true"], ["--policy", "/nosuch", "true"], ["--nosuch", "true"],
 ]
 
@@ -60,7 +61,7 @@ def measures():
     complaints = []
     runs, summaries = objects(r, "run"), objects(r, "summary")
     names = [s["variant"] for s in summaries]
-    if names != ["system malloc", "all heap", "learned"]:
+    if names != ["system malloc", "all heap", "default", "learned"]:
         complaints.append(f"variants: {names}")
     for s in summaries:
         own = [o for o in runs if o["variant"] == s["variant"]]
@@ -72,6 +73,9 @@ def measures():
             got = tuple(s[measure][n] for n in ("median", "min", "max"))
             if got != want or min(values) <= 0:
                 complaints.append(f"{s['variant']} {measure}: expected {want}, got {got}")
+            least = min(o[measure]["median"] for o in summaries)
+            if abs(s[measure]["to_best"] - s[measure]["median"] / least) > 0.01 * s[measure]["to_best"] + 0.001:
+                complaints.append(f"{s['variant']} {measure}: {s[measure]}, where the best is {least}")
         statistics_of = (own[0]["cache_hit_percent"], own[0]["batch_flushes"])
         if statistics_of != ((None, None) if s["variant"] == "system malloc" else (95, 2)):
             complaints.append(f"{s['variant']}: statistics {statistics_of}")
@@ -152,9 +156,11 @@ def rotation():
     """The order of runs, from a program that writes down under which mode it is run."""
     order = os.path.join(directory.name, "order")
     pathlib.Path(order).write_text("")
-    small("--policy", policy, "sh", "-c", f'echo "${{HAKMEM_MODE:-system}}" >>"{order}"', runs="3")
+    small("--policy", policy, "sh", "-c", f'echo "${{HAKMEM_MODE:-system}}${{HAKMEM_POLICY:+ed}}" >>"{order}"',
+          runs="3")
     got = pathlib.Path(order).read_text().split()
-    want = ["system", "off", "frozen", "off", "frozen", "system", "frozen", "system", "off"]
+    variants = ["system", "off", "frozen", "frozened"]
+    want = [variants[(run + i) % 4] for run in range(3) for i in range(4)]
     if got != want:
         yield f"expected {want}, got {got}"
 
@@ -162,7 +168,7 @@ def rotation():
 def untraced():
     """Under strace the kernel lets nobody else trace: the allocator has to be seen while the program runs."""
     r = small("--json", "--policy", policy, bench, "vm", "--quick", under=["strace", "-f", "-o", "/dev/null"])
-    if r.returncode != 0 or len(objects(r, "run")) != 6:
+    if r.returncode != 0 or len(objects(r, "run")) != 8:
         yield f"status {r.returncode}: {r.stdout}{r.stderr}"
     r = small("--peer", "other=libnosuch.so", "sleep", "0.1", under=["strace", "-f", "-o", "/dev/null"])
     if r.returncode != 1 or "other: libnosuch.so is not in the process" not in r.stderr:
@@ -170,6 +176,25 @@ def untraced():
     r = small("/nosuch/program", under=["strace", "-f", "-o", "/dev/null"])
     if r.returncode != 127 or "No such file" not in r.stderr:
         yield f"status {r.returncode}: {r.stderr}"
+
+
+def installed():
+    """Every allocator that the loader finds by its name is run, as itself."""
+    r = small("--json", "--with", "installed", bench, "json", "--quick", runs="1")
+    summaries = {s["variant"]: s for s in objects(r, "summary")}
+    if r.returncode != 0:
+        yield f"status {r.returncode}: {r.stderr}"
+    for name in ["mimalloc", "jemalloc", "tcmalloc_minimal"]:
+        s = summaries.get(name.split("_")[0])
+        if ctypes.util.find_library(name) and (s is None or f"lib{name}" not in s["library"] or "failure" in s):
+            yield f"{name}: {s}"
+    for name in summaries.keys() - {"system malloc", "all heap", "default"}:
+        r = small("--json", "--with", name, bench, "json", "--quick", runs="1")
+        if [s["library"] for s in objects(r, "summary") if s["variant"] == name] != [summaries[name]["library"]]:
+            yield f"--with {name}: {r.stdout}{r.stderr}"
+        r = small("--with", f"{name},{name}", "true")
+        if r.returncode != 2 or "is there twice" not in r.stderr:
+            yield f"{name} twice: status {r.returncode}: {r.stderr}"
 
 
 def leftovers():
@@ -203,6 +228,7 @@ tap.case("all 24 arms, the pooled ones said to be so", the_24_arms())
 tap.case("runs are interleaved and rotated", rotation())
 skip = None if shutil.which("strace") else "no strace here"
 tap.case("where tracing is not allowed", [] if skip else untraced(), skip=skip)
+tap.case("allocators by name", installed())
 tap.case("nothing is left behind", leftovers())
 tap.case("the library itself", real_library() if library else [], skip=None if library else "libhakmem.so is not built")
 tap.end()
