@@ -399,10 +399,9 @@ static void *realloc_heap(void *p, size_t size, uint64_t site)
     return to;
 }
 
-void *hak_realloc_at_site(void *p, size_t size, uint64_t site)
+/* Apart, for the same reason as free_large_or_foreign(). */
+static HAK_NOINLINE void *realloc_at_length(void *p, size_t size, uint64_t site)
 {
-    if (HAK_LIKELY(size != 0 && heap_stays(p, size)))
-        return p;
     if (p == NULL)
         return hak_alloc_at_site(size, 1, site);
     if (is_the_heaps(p))
@@ -412,4 +411,11 @@ void *hak_realloc_at_site(void *p, size_t size, uint64_t site)
         return NULL;
     }
     return realloc_span(p, size, site);
+}
+
+void *hak_realloc_at_site(void *p, size_t size, uint64_t site)
+{
+    if (HAK_LIKELY(size != 0 && heap_stays(p, size)))
+        return p;
+    return realloc_at_length(p, size, site);
 }
