@@ -38,23 +38,30 @@ static size_t small_where_quick(const struct bench_run *run, size_t bytes)
     return run->quick ? bytes / 8 : bytes;
 }
 
+/* A block that is written, in a function of the scenario's own: its own site. */
+#define WRITTEN_BLOCK(name)                                                                        \
+    BENCH_SITE static char *name(size_t bytes)                                                     \
+    {                                                                                              \
+        char *p = bench_need(malloc(bytes), bytes);                                                \
+        bench_touch(p, bytes);                                                                     \
+        return p;                                                                                  \
+    }
+
+/* The same, and freed there. */
+#define WRITTEN_AND_FREED(name)                                                                    \
+    BENCH_SITE static void name(size_t bytes)                                                      \
+    {                                                                                              \
+        char *p = bench_need(malloc(bytes), bytes);                                                \
+        bench_touch(p, bytes);                                                                     \
+        free(p);                                                                                   \
+    }
+
 /* ---- seven ---- */
 
 enum { SEVEN_ROUNDS = 200 };
 
-BENCH_SITE static void seven_round(size_t bytes)
-{
-    char *p = bench_need(malloc(bytes), bytes);
-    bench_touch(p, bytes);
-    free(p);
-}
-
-BENCH_SITE static void seven_and_a_bit_round(size_t bytes)
-{
-    char *p = bench_need(malloc(bytes), bytes);
-    bench_touch(p, bytes);
-    free(p);
-}
+WRITTEN_AND_FREED(seven_round)
+WRITTEN_AND_FREED(seven_and_a_bit_round)
 
 static void seven_phase(struct bench_run *run, size_t phase, void (*round)(size_t), size_t bytes)
 {
@@ -131,12 +138,7 @@ void scenario_vector(struct bench_run *run)
 
 enum { TOPIC_SPELLS = 3, TOPIC_MESSAGES = 150, TOPIC_PERIOD_MS = 5, TOPIC_GAP_MS = 1000 };
 
-BENCH_SITE static void topic_message(size_t bytes)
-{
-    char *p = bench_need(malloc(bytes), bytes);
-    bench_touch(p, bytes);
-    free(p);
-}
+WRITTEN_AND_FREED(topic_message)
 
 void scenario_topic(struct bench_run *run)
 {
@@ -158,12 +160,7 @@ void scenario_topic(struct bench_run *run)
 
 enum { BODIES = 25, BODIES_PERIOD_MS = 200, BODIES_HELD_MS = 100 };
 
-BENCH_SITE static char *bodies_new(size_t bytes)
-{
-    char *p = bench_need(malloc(bytes), bytes);
-    bench_touch(p, bytes);
-    return p;
-}
+WRITTEN_BLOCK(bodies_new)
 
 void scenario_bodies(struct bench_run *run)
 {
@@ -184,12 +181,7 @@ void scenario_bodies(struct bench_run *run)
 
 enum { TILES_THREADS = 64, TILES_WAVES = 3, TILES_EACH = 2, TILES_IDLE_MS = 500 };
 
-BENCH_SITE static char *tiles_new(size_t bytes)
-{
-    char *p = bench_need(malloc(bytes), bytes);
-    bench_touch(p, bytes);
-    return p;
-}
+WRITTEN_BLOCK(tiles_new)
 
 static void *tiles_thread(void *bytes)
 {
@@ -244,12 +236,7 @@ void scenario_doubling(struct bench_run *run)
 
 enum { POLY_LIVE = 8, POLY_ROUNDS = 300 };
 
-BENCH_SITE static char *poly_new(size_t bytes)
-{
-    char *p = bench_need(malloc(bytes), bytes);
-    bench_touch(p, bytes);
-    return p;
-}
+WRITTEN_BLOCK(poly_new)
 
 /* A result from two operands: what is in between lives for the operation alone. */
 void scenario_poly(struct bench_run *run)
@@ -274,12 +261,7 @@ void scenario_poly(struct bench_run *run)
 
 enum { PAUSES = 8, PAUSES_BLOCKS = 32, PAUSES_MS = 400 };
 
-BENCH_SITE static char *pauses_new(size_t bytes)
-{
-    char *p = bench_need(malloc(bytes), bytes);
-    bench_touch(p, bytes);
-    return p;
-}
+WRITTEN_BLOCK(pauses_new)
 
 void scenario_pauses(struct bench_run *run)
 {
@@ -326,12 +308,7 @@ void scenario_sparse(struct bench_run *run)
 
 enum { RELAY_ROUNDS = 300 };
 
-BENCH_SITE static char *relay_new(size_t bytes)
-{
-    char *p = bench_need(malloc(bytes), bytes);
-    bench_touch(p, bytes);
-    return p;
-}
+WRITTEN_BLOCK(relay_new)
 
 void scenario_relay(struct bench_run *run)
 {
