@@ -35,11 +35,11 @@ const struct command commands[] = {
      "The result is written only when every policy could be read, and replaces the output as\n"
      "a whole.\n"},
     {"compare", cmd_compare,
-     "[--policy FILE] [--arms LIST] [--peer NAME=FILE]... [--] PROGRAM [ARGUMENT...]",
+     "[--policy FILE] [--arms LIST] [--with LIST] [--peer NAME=FILE]... [--] PROGRAM [ARGUMENT...]",
      "measure a program under several allocators, interleaved",
-     "Runs it under the system's malloc, hakmem (off, default, fixed arms, the policy) and others, "
-     "in\n"
-     "turns, and warms memory before each run. Ends with medians and spreads, and with a policy\n"
+     "Runs it under the system's malloc, hakmem (off, default, fixed arms, the policy) and\n"
+     "others in turns, and warms memory before each run. Ends with medians and spreads, and with a "
+     "policy\n"
      "the verdict: keep or roll back. Exit status 1: a variant was given up, because its\n"
      "library was not in the process or the program failed.\n"},
     {"options", cmd_options, "[--markdown]", "list the environment variables the library reads",

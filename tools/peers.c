@@ -64,7 +64,7 @@ static char *path_of(const char *maps, const char *stem)
 static char *find_file(const char *file)
 {
     char stem[128];
-    int ends[2], status = 0;
+    int ends[2];
     if (pipe(ends) != 0)
         return NULL;
     pid_t child = fork();
@@ -74,7 +74,7 @@ static char *find_file(const char *file)
     char *maps = child > 0 ? compare_read_fd(ends[0]) : NULL;
     close(ends[0]);
     if (child > 0)
-        waitpid(child, &status, 0);
+        waitpid(child, NULL, 0);
     snprintf(stem, sizeof(stem), "%.*s", (int)(strstr(file, ".so") - file), file);
     char *path = maps != NULL ? path_of(maps, stem) : NULL;
     free(maps);
