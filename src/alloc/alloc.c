@@ -400,7 +400,7 @@ static void *realloc_heap(void *p, size_t size, uint64_t site)
 }
 
 /* Apart, for the same reason as free_large_or_foreign(). */
-static HAK_NOINLINE void *realloc_at_length(void *p, size_t size, uint64_t site)
+static HAK_NOINLINE void *realloc_slowly(void *p, size_t size, uint64_t site)
 {
     if (p == NULL)
         return hak_alloc_at_site(size, 1, site);
@@ -417,5 +417,5 @@ void *hak_realloc_at_site(void *p, size_t size, uint64_t site)
 {
     if (HAK_LIKELY(size != 0 && heap_stays(p, size)))
         return p;
-    return realloc_at_length(p, size, site);
+    return realloc_slowly(p, size, site);
 }
