@@ -15,18 +15,22 @@ void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t count, size_t size);
 void *__libc_realloc(void *p, size_t size);
 
+static int fd = -1;
+
+/* Before there are threads; each line is then one write to the end. */
+__attribute__((constructor)) static void open_file(void)
+{
+    const char *path = getenv("HAK_TEST_SIZES");
+    if (path != NULL)
+        fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
+}
+
 static void note(const char *function, size_t size, void *pc)
 {
-    static int fd = -1;
-    const char *path = getenv("HAK_TEST_SIZES");
     char line[100];
     Dl_info info;
 
-    if (size < FLOOR || path == NULL)
-        return;
-    if (fd < 0)
-        fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (dladdr(pc, &info) == 0)
+    if (size < FLOOR || fd < 0 || dladdr(pc, &info) == 0)
         return;
     int n = snprintf(line, sizeof(line), "%s %zu %zx\n", function, size,
                      (size_t)pc - (size_t)info.dli_fbase);
