@@ -115,7 +115,7 @@ static inline void heap_leave(struct heap *h)
 }
 
 /* For ThreadSanitizer, which knows neither that barrier nor that what malloc reads of a held heap is not used. */
-#ifdef __SANITIZE_THREAD__
+#if HAK_THREAD_SANITIZER
 #define HEAP_NOT_HELD        memory_order_acquire
 #define HEAP_IS_HELD(h, key) ((key) != heap_gate(h)->key)
 #else
@@ -129,7 +129,7 @@ static inline void heap_leave(struct heap *h)
  */
 static inline uintptr_t heap_peek(const _Atomic uintptr_t *word)
 {
-#ifdef __SANITIZE_THREAD__
+#if HAK_THREAD_SANITIZER
     return atomic_load_explicit(word, HEAP_NOT_HELD);
 #else
     return *(const uintptr_t *)word;

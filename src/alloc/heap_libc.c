@@ -11,12 +11,8 @@
 #include "alloc/heap_libc.h"
 #include "base/attr.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__GLIBC__)
+#if HAK_ADDRESS_SANITIZER || HAK_THREAD_SANITIZER || !defined(__GLIBC__)
 #define HEAP_PLAIN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define HEAP_PLAIN 1
-#endif
 #endif
 
 #ifdef HEAP_PLAIN

@@ -13,6 +13,21 @@
 #define HAK_COLD         __attribute__((cold, noinline))
 #define HAK_PRINTF(f, a) __attribute__((format(printf, f, a)))
 
+/* Which sanitizer this is compiled for: gcc defines a macro, clang has a feature. */
+#ifndef __has_feature
+#define __has_feature(x) 0
+#endif
+#if defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
+#define HAK_THREAD_SANITIZER 1
+#else
+#define HAK_THREAD_SANITIZER 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+#define HAK_ADDRESS_SANITIZER 1
+#else
+#define HAK_ADDRESS_SANITIZER 0
+#endif
+
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 /* The struct of which `member` is at `ptr`. */

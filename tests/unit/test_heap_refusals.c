@@ -237,7 +237,7 @@ ISOLATED(what_a_heap_has_is_enough_where_no_more_is_to_be_had)
         CHECK(heap_has(get(1000)));
 }
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if HAK_ADDRESS_SANITIZER || HAK_THREAD_SANITIZER
 enum { CAN_STARVE = 0 }; /* a sanitizer would starve with it */
 #else
 enum { CAN_STARVE = 1 };
