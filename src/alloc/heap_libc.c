@@ -13,9 +13,6 @@
 
 #if HAK_ADDRESS_SANITIZER || HAK_THREAD_SANITIZER || !defined(__GLIBC__)
 #define HEAP_PLAIN 1
-#endif
-
-#ifdef HEAP_PLAIN
 #define LIBC(name) name
 #else
 #include <gnu/lib-names.h>

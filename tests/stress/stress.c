@@ -9,6 +9,7 @@
  * uses the public API of the library it is linked with, in every mode, and speaks TAP. A stress test is no
  * benchmark: nothing is timed.
  */
+#include "../../src/base/attr.h"
 #include "../preload/check.h"
 
 #include <pthread.h>
@@ -24,16 +25,7 @@
 #define free    hak_free
 #endif
 
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
+#define SANITIZED (HAK_THREAD_SANITIZER || HAK_ADDRESS_SANITIZER)
 
 enum {
     THREADS = 4,
