@@ -115,6 +115,8 @@ void scenario_pauses(struct bench_run *run);
 void scenario_sparse(struct bench_run *run);
 void scenario_relay(struct bench_run *run);
 void scenario_thin(struct bench_run *run);
+void scenario_wrapped(struct bench_run *run);
+void scenario_apart(struct bench_run *run);
 
 /* measure.c */
 uint64_t measure_now_ns(void);

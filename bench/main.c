@@ -1,7 +1,7 @@
 /*
  * hakmem-bench SCENARIO [--runs N] [--seed S] [--quick] [--json]
  *
- * Read bench.h first; then simple.c, sites.c, kernels.c, reported.c and small.c for the work, measure.c for the figures.
+ * Read bench.h first; then simple.c, sites.c, kernels.c, reported.c, wrapped.c and small.c for the work, measure.c for the figures.
  */
 #include "bench.h"
 
@@ -40,6 +40,8 @@ static const struct bench_scenario scenarios[] = {
     {"sparse", scenario_sparse, 60, 500, "tables of 64 MiB, 100 pages of them written"},
     {"relay", scenario_relay, 300, 500, "2 to 6 MiB written here, freed by another thread"},
     {"thin", scenario_thin, 300, 500, "calloc of 8 MiB, one page in 64 written"},
+    {"wrapped", scenario_wrapped, 12, 500, "three kinds of use behind one function"},
+    {"apart", scenario_apart, 12, 500, "the same, each kind with its own call of malloc"},
 };
 enum { SCENARIOS = sizeof(scenarios) / sizeof(scenarios[0]) };
 

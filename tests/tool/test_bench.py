@@ -17,10 +17,10 @@ from tap import Tap
 SMALL = ["stack", "slots", "trees", "strings", "handover", "slots2"]
 REPORTED = ["seven", "buffers", "vector", "topic", "bodies", "tiles", "doubling", "poly", "pauses", "sparse", "relay",
             "thin"]
-SCENARIOS = ["json", "mir", "vm", "mixed", "sites", "burst", "grow", "maps", "sleepy", *SMALL, *REPORTED]
+SCENARIOS = ["json", "mir", "vm", "mixed", "sites", "burst", "grow", "maps", "sleepy", *SMALL, *REPORTED, "wrapped", "apart"]
 # scenario -> the call sites of its blocks of 64 KiB and more
 SITES = {"json": 1, "mir": 1, "vm": 1, "mixed": 4, "sites": 5, "burst": 1, "grow": 1, "maps": 1, "sleepy": 1,
-         **{name: 0 for name in SMALL}, **{name: 1 for name in REPORTED}, "seven": 2}
+         **{name: 0 for name in SMALL}, **{name: 1 for name in REPORTED}, "seven": 2, "wrapped": 1, "apart": 3}
 NUMBERS = ["run", "runs", "seed", "rounds", "latency_mean_ns", "latency_median_ns", "latency_p99_ns", "latency_max_ns",
            "work_ms", "wall_ms", "cpu_ms", "user_ms", "system_ms", "minor_faults", "major_faults",
            "resident_average_mib", "resident_peak_mib"]
