@@ -33,6 +33,10 @@ void insight_place_text(const struct policy_site *site, char *out, size_t capaci
         snprintf(out, capacity, "%s:%llu", site->module, offset);
     else
         snprintf(out, capacity, "%s+0x%llx", site->module, offset);
+    size_t length = strlen(out);
+    if (site->of != 0)
+        snprintf(out + length, capacity - length, ", stack %llu bytes deep",
+                 (unsigned long long)site->depth * POLICY_DEPTH_BYTES);
 }
 
 /* The arm that stands for `arm` where this was learned; ARM_NONE: masked. */
@@ -111,6 +115,10 @@ static void look_at_band(const struct policy_doc *doc, const struct policy_site 
         row->plays += row->arm[i].plays;
         row->cost_ns += (double)band->cost_sum_ns[i];
     }
+    /* Of a decided band only a sample is measured. */
+    if (row->plays != 0)
+        row->cost_ns *= 1 + (double)band->unmeasured / (double)row->plays;
+    row->plays += row->plays != 0 ? band->unmeasured : 0;
     row->decided = band->elo.state == ELO_DECIDED || row->classes <= 1;
     row->leader = (enum arm_id)band->champion;
     if (row->leader == ARM_NONE || row->arm[row->leader].standing != STANDS)

@@ -31,8 +31,8 @@ struct insight_arm {
 struct insight {
     const struct policy_site *site;
     const struct policy_band *band;
-    uint64_t plays;     /* episodes that were rated */
-    double cost_ns;     /* what they cost in all */
+    uint64_t plays;     /* blocks: episodes that were rated, and those that were not measured */
+    double cost_ns;     /* what they cost in all; what was not measured as what was, on average */
     double share;       /* of the whole document's cost */
     bool hot;           /* at least 1 % of it */
     bool decided;       /* by the learner, or because there is only one thing to do */
@@ -60,7 +60,7 @@ void insight_order(const struct insight *row, enum arm_id order[ARM_COUNT]);
 /* Expected cost of `arm` over the leader's: 2.0 is twice as dear. 0: nothing is known. */
 double insight_times_dearer(const struct insight *row, enum arm_id arm);
 
-/* Where a site is: "module+0x1f", "file.c:12", "unknown module". */
+/* Where a site is: "module+0x1f", "file.c:12", "unknown module"; of a context also how deep the stack is there. */
 void insight_place_text(const struct policy_site *site, char *out, size_t capacity);
 
 /* One sentence on why the leader leads, from what was seen and what the primitives cost (reason.c). */

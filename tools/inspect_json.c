@@ -75,6 +75,9 @@ static void print_row(const struct inspection *what, const struct insight *row)
     printf("\"offset\": %" PRIu64 ", ", row->site->offset);
     print_text("build_id", row->site->build_id);
     print_text("symbol", row->site->symbol);
+    if (row->site->of != 0)
+        printf("\"context\": {\"of\": \"%016" PRIx64 "\", \"depth\": %" PRIu32 "}, ", row->site->of,
+               row->site->depth);
     printf("\"band\": %u, \"size\": \"%s\",\n     ", row->band->band, size);
     printf("\"episodes\": %" PRIu64 ", \"cost_ns\": %.0f, \"share\": %.6f, ", row->plays,
            row->cost_ns, row->share);
@@ -87,6 +90,7 @@ static void print_row(const struct inspection *what, const struct insight *row)
     print_text("reason", reason);
     printf("\n     ");
     print_seen(&row->band->seen);
+    printf("\"unmeasured\": %" PRIu64 ",\n     ", row->band->unmeasured);
     printf("\"arms\": [");
     insight_order(row, order);
     for (int i = 0; i < ARM_COUNT; i++) {

@@ -19,6 +19,7 @@
     X(cache_misses, "calls", COUNT, "blocks with mmap backing that BigCache could not serve")      \
     X(cache_hits_site, "calls", COUNT, "hits on a span last used by the same site")                \
     X(cache_splits, "calls", COUNT, "hits that split a larger span")                               \
+    X(cache_joins, "calls", COUNT, "hits that joined neighbouring spans")                          \
     X(cache_evictions, "spans", COUNT, "spans that left BigCache because it was full")             \
     X(cache_expiries, "spans", COUNT, "spans that left BigCache at their break-even time")         \
     X(batch_flushes, "calls", COUNT, "batches of spans given back")                                \
@@ -33,6 +34,7 @@
     X(os_process_madvise, "calls", COUNT, "process_madvise system calls")                          \
     X(tlb_calls, "calls", COUNT, "system calls that make other cores drop translations")           \
     X(sites, "sites", COUNT, "call sites known")                                                   \
+    X(sites_split, "sites", COUNT, "of them split by the depth of the stack, in this run")         \
     X(site_overflow, "calls", COUNT,                                                               \
       "calls served by the band's default because the site table was full")                        \
     X(site_unknown, "calls", COUNT, "calls from code that is in no loaded module")                 \

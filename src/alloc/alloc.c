@@ -20,7 +20,7 @@ enum {
 /* What an allocation is: the request, and what was decided for it. */
 struct order {
     size_t bytes, align;
-    uint64_t site; /* key */
+    struct caller caller;
     bool zeroed;
     struct decision decision;
     uint64_t since_ns; /* learning only */
@@ -42,11 +42,12 @@ static uint64_t fill(const struct span *s, size_t bytes)
 static void *serve_span(const struct order *o)
 {
     const struct arm *arm = &arms[o->decision.arm];
-    struct label former;
+    struct formers former;
     uint64_t filled_ns = 0;
 
-    struct span *s = store_get(arm->pages == PAGES_HUGE ? ZONE_HUGE : ZONE_BASE, o->bytes, o->align,
-                               o->decision.site, STORE_GET_ANY, &former);
+    struct span *s =
+        store_get(arm->pages == PAGES_HUGE ? ZONE_HUGE : ZONE_BASE, o->bytes, o->align,
+                  o->decision.site, o->decision.cold ? STORE_GET_COLD : STORE_GET_ANY, &former);
     if (s == NULL)
         return NULL;
     void *p = span_address(s);
@@ -59,7 +60,8 @@ static void *serve_span(const struct order *o)
     if (s->dirty && o->zeroed)
         memset(p, 0, o->bytes);
     episode_born(&s->label, &o->decision, o->bytes, o->since_ns, filled_ns);
-    episode_reused(&former);
+    s->label.cold = !s->dirty;
+    episodes_reused(&former);
     return p;
 }
 
@@ -116,7 +118,7 @@ static void *serve(struct order *o)
     if (!is_started())
         return serve_heap(o);
     int saved_errno = errno;
-    o->decision = policy_choose(o->site, o->bytes);
+    o->decision = policy_choose(o->caller, o->bytes);
     o->since_ns = episode_clock(o->decision.cell != NULL);
     bool on_heap = arms[o->decision.arm].backing == BACKING_HEAP;
     void *p = on_heap ? serve_heap(o) : serve_span(o);
@@ -133,25 +135,25 @@ static HAK_COLD void *serve_small(size_t size, size_t align, bool zeroed, int sa
 void *hak_malloc_small(size_t size)
 {
     void *p = heap_take(size);
-    return HAK_LIKELY(p != NULL) ? p : hak_alloc_at_site(size, 1, 0);
+    return HAK_LIKELY(p != NULL) ? p : hak_alloc_at_site(size, 1, NO_CALLER);
 }
 
-void *hak_alloc_at_site(size_t size, size_t align, uint64_t site)
+void *hak_alloc_at_site(size_t size, size_t align, struct caller caller)
 {
     if (HAK_UNLIKELY(size >= FLOOR_BYTES))
-        return serve(&(struct order){.bytes = size, .align = align, .site = site});
+        return serve(&(struct order){.bytes = size, .align = align, .caller = caller});
     int saved_errno = errno;
     void *p = align > alignof(max_align_t) ? heap_memalign(align, size) : heap_malloc(size);
     return HAK_LIKELY(p != NULL) ? p : serve_small(size, align, false, saved_errno);
 }
 
-void *hak_calloc_at_site(size_t count, size_t size, uint64_t site)
+void *hak_calloc_at_site(size_t count, size_t size, struct caller caller)
 {
     size_t bytes;
     if (__builtin_mul_overflow(count, size, &bytes))
         return heap_calloc(count, size);
     if (HAK_UNLIKELY(bytes >= FLOOR_BYTES))
-        return serve(&(struct order){.bytes = bytes, .align = 1, .site = site, .zeroed = true});
+        return serve(&(struct order){.bytes = bytes, .align = 1, .caller = caller, .zeroed = true});
     int saved_errno = errno;
     void *p = heap_calloc(count, size);
     return HAK_LIKELY(p != NULL) ? p : serve_small(bytes, 1, true, saved_errno);
@@ -246,10 +248,10 @@ size_t hak_block_bytes(const void *p)
 /* ---- growing and shrinking ---- */
 
 /* Allocates anew, copies, frees. NULL: `p` stays as it is. */
-static void *copy_over(void *p, size_t old_bytes, size_t size, uint64_t site)
+static void *copy_over(void *p, size_t old_bytes, size_t size, struct caller caller)
 {
-    struct order growing = {.bytes = size, .align = 1, .site = site};
-    void *to = size >= FLOOR_BYTES ? serve(&growing) : hak_alloc_at_site(size, 1, site);
+    struct order growing = {.bytes = size, .align = 1, .caller = caller};
+    void *to = size >= FLOOR_BYTES ? serve(&growing) : hak_alloc_at_site(size, 1, caller);
     if (to == NULL)
         return NULL;
     stat_add(STAT_grows_copied, size > old_bytes);
@@ -283,7 +285,7 @@ static void hand_over(struct span *s, struct span *to, size_t size)
  */
 static void *copy_span(struct span *s, size_t size)
 {
-    struct label former;
+    struct formers former;
     enum arm_pages pages = s->zone == ZONE_HUGE ? PAGES_HUGE : PAGES_BASE;
     if (s->grown || arms[s->arm].retain == RETAIN_DROP)
         return NULL;
@@ -299,14 +301,14 @@ static void *copy_span(struct span *s, size_t size)
            span_bytes(s)); /* the program may use all that is usable */
     hand_over(s, to, size);
     store_put(s, (enum arm_retain)arms[s->arm].retain, s->site);
-    episode_reused(&former);
+    episodes_reused(&former);
     return span_address(to);
 }
 
 /* Another span for the block, with room to grow further if it keeps doing so; its pages are moved there. */
 static void *move_span(struct span *s, size_t size)
 {
-    struct label former;
+    struct formers former;
     struct span *to =
         store_get((enum zone_id)s->zone, size, GRANULE_BYTES, s->site, STORE_GET_ROOM, &former);
     if (to == NULL)
@@ -325,20 +327,20 @@ static void *move_span(struct span *s, size_t size)
  * A block that grows to the size of a huge page is decided anew, once: what it was served by as a small one
  * had no huge pages to choose from.
  */
-static bool is_to_be_decided_anew(const struct span *s, size_t size, uint64_t site)
+static bool is_to_be_decided_anew(const struct span *s, size_t size, struct caller caller)
 {
     if (arena.huge_bytes == 0 || s->block_bytes >= arena.huge_bytes || size < arena.huge_bytes)
         return false;
     if (policy_learns())
         return true;
-    const struct arm *arm = &arms[policy_choose(site, size).arm];
+    const struct arm *arm = &arms[policy_choose(caller, size).arm];
     return arm->backing == BACKING_MMAP && (arm->pages == PAGES_HUGE) != (s->zone == ZONE_HUGE);
 }
 
-static void *grow_span(struct span *s, void *p, size_t size, uint64_t site)
+static void *grow_span(struct span *s, void *p, size_t size, struct caller caller)
 {
-    if (is_to_be_decided_anew(s, size, site))
-        return copy_over(p, span_bytes(s), size, site);
+    if (is_to_be_decided_anew(s, size, caller))
+        return copy_over(p, span_bytes(s), size, caller);
     if (store_extend(s, size)) {
         stat_add(STAT_grows_in_place, 1);
         note_growth(s, size);
@@ -347,18 +349,18 @@ static void *grow_span(struct span *s, void *p, size_t size, uint64_t site)
     void *elsewhere = copy_span(s, size);
     if (elsewhere == NULL && s->block_bytes >= MOVE_MIN_BYTES)
         elsewhere = move_span(s, size);
-    return elsewhere != NULL ? elsewhere : copy_over(p, span_bytes(s), size, site);
+    return elsewhere != NULL ? elsewhere : copy_over(p, span_bytes(s), size, caller);
 }
 
-static void *realloc_span(void *p, size_t size, uint64_t site)
+static void *realloc_span(void *p, size_t size, struct caller caller)
 {
     struct span *s = span_of(p);
     if (HAK_UNLIKELY(s == NULL))
         os_fatal("realloc() of what is not the start of a live block:", p);
     if (size > span_bytes(s))
-        return grow_span(s, p, size, site);
+        return grow_span(s, p, size, caller);
     if (size < FLOOR_BYTES) {
-        void *small = copy_over(p, size, size, site);
+        void *small = copy_over(p, size, size, caller);
         return small != NULL ? small : p;
     }
     if (size < span_bytes(s) - span_bytes(s) / SHRINK_SHARE)
@@ -370,13 +372,13 @@ static void *realloc_span(void *p, size_t size, uint64_t site)
 }
 
 /* A heap block stays one while it is small or large; it may leave when it crosses the floor. */
-static void *realloc_heap(void *p, size_t size, uint64_t site)
+static void *realloc_heap(void *p, size_t size, struct caller caller)
 {
     size_t old_bytes = heap_usable_size(p);
     bool leaves =
         old_bytes < FLOOR_BYTES ? size >= FLOOR_BYTES : size > CLASS_MAX_BYTES && heap_has(p);
     if (leaves && is_started())
-        return copy_over(p, old_bytes, size, site);
+        return copy_over(p, old_bytes, size, caller);
 
     struct label label;
     int saved_errno = errno;
@@ -393,29 +395,29 @@ static void *realloc_heap(void *p, size_t size, uint64_t site)
             heap_label(to != NULL ? to : p, &label);
     }
     if (HAK_UNLIKELY(failed && to == NULL && is_started()))
-        to = copy_over(p, old_bytes, size, site);
+        to = copy_over(p, old_bytes, size, caller);
     if (HAK_UNLIKELY(failed && to != NULL))
         errno = saved_errno;
     return to;
 }
 
 /* Apart, for the same reason as free_large_or_foreign(). */
-static HAK_NOINLINE void *realloc_slowly(void *p, size_t size, uint64_t site)
+static HAK_NOINLINE void *realloc_slowly(void *p, size_t size, struct caller caller)
 {
     if (p == NULL)
-        return hak_alloc_at_site(size, 1, site);
+        return hak_alloc_at_site(size, 1, caller);
     if (is_the_heaps(p))
-        return realloc_heap(p, size, site);
+        return realloc_heap(p, size, caller);
     if (size == 0) {
         hak_free_block(p);
         return NULL;
     }
-    return realloc_span(p, size, site);
+    return realloc_span(p, size, caller);
 }
 
-void *hak_realloc_at_site(void *p, size_t size, uint64_t site)
+void *hak_realloc_at_site(void *p, size_t size, struct caller caller)
 {
     if (HAK_LIKELY(size != 0 && heap_stays(p, size)))
         return p;
-    return realloc_slowly(p, size, site);
+    return realloc_slowly(p, size, caller);
 }

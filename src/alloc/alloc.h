@@ -1,8 +1,7 @@
 /*
  * The two stories of the program: how a block is served, and how it is taken back.
  *
- * `site` is a key of policy/site.h: the return address of the call, or the key of a named site. All functions
- * have the C library's contracts, errno included, and may be called at any time by any thread: before
+ * All functions have the C library's contracts, errno included, and may be called at any time by any thread: before
  * hakmem is started, in a child after fork, and after exit.
  */
 #ifndef HAK_ALLOC_ALLOC_H
@@ -17,10 +16,16 @@
 #include "alloc/span.h"
 #include "base/attr.h"
 #include "base/bits.h"
+#include "policy/policy.h"
 
-void *hak_alloc_at_site(size_t size, size_t align, uint64_t site); /* align: a power of two, or 1 */
-void *hak_calloc_at_site(size_t count, size_t size, uint64_t site);
-void *hak_realloc_at_site(void *p, size_t size, uint64_t site);
+/* In a function that a program calls: its caller. */
+#define HAK_CALLER                                                                                 \
+    ((struct caller){(uintptr_t)__builtin_return_address(0), (uintptr_t)__builtin_dwarf_cfa()})
+
+void *hak_alloc_at_site(size_t size, size_t align,
+                        struct caller caller); /* align: a power of two, or 1 */
+void *hak_calloc_at_site(size_t count, size_t size, struct caller caller);
+void *hak_realloc_at_site(void *p, size_t size, struct caller caller);
 void hak_free_block(void *p);
 size_t hak_block_bytes(const void *p); /* usable; 0 for NULL */
 

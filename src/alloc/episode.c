@@ -36,6 +36,7 @@ void episode_born(struct label *label, const struct decision *decision, size_t b
     if (decision->cell == NULL)
         return;
     label->arm = (uint8_t)decision->arm;
+    label->depth = decision->depth;
     label->bytes = bytes;
     label->thread = this_thread();
     label->born_ns = os->now_ns();
@@ -103,9 +104,11 @@ void episode_freed(struct label *label, const void *p, size_t bytes)
 {
     if (label->cell == NULL)
         return;
+    uint64_t since_ns = os->now_ns();
     note_residency(label, p, bytes);
     label->remote = label->thread != this_thread();
     label->freed_ns = os->now_ns();
+    label->looking_ns = limit_ns(label->freed_ns - since_ns);
     policy_freed(label->cell);
 }
 
@@ -123,6 +126,7 @@ static void settle(const struct label *label, bool reused, bool given_back, bool
         .free_ns = label->free_ns,
         .live_ns = label->freed_ns - label->born_ns,
         .give_back_ns = label->give_back_ns,
+        .looking_ns = label->looking_ns,
         .base_pages = label->base_pages,
         .huge_full = label->huge_full,
         .huge_touched = label->huge_touched,
@@ -130,6 +134,8 @@ static void settle(const struct label *label, bool reused, bool given_back, bool
         .reused = reused,
         .grown = label->grown,
         .remote = label->remote,
+        .cold = label->cold,
+        .depth = label->depth,
     };
     if (!living)
         e.idle_ns = os->now_ns() - label->freed_ns;
@@ -140,6 +146,12 @@ void episode_reused(const struct label *label)
 {
     if (label->cell != NULL)
         settle(label, true, false, false);
+}
+
+void episodes_reused(const struct formers *former)
+{
+    for (unsigned i = 0; i < former->count; i++)
+        episode_reused(&former->label[i]);
 }
 
 void episode_given_back(const struct label *label)

@@ -35,6 +35,7 @@ void episode_free_done(struct label *label);
 
 /* Settles: the next block has the memory, the system has it, or (at the end of the process) the block lives on. */
 void episode_reused(const struct label *label);
+void episodes_reused(const struct formers *former);
 void episode_given_back(const struct label *label);
 void episode_living(struct label *label, const void *p, size_t bytes);
 /* ... or it is retained, and the process ends. */

@@ -10,21 +10,19 @@
 #include "policy/policy.h"
 #include "stats/stats.h"
 
-#define CALLER ((uintptr_t)__builtin_return_address(0))
-
 void *hak_malloc(size_t size)
 {
-    return hak_alloc_at_site(size, 1, CALLER);
+    return hak_alloc_at_site(size, 1, HAK_CALLER);
 }
 
 void *hak_calloc(size_t count, size_t size)
 {
-    return hak_calloc_at_site(count, size, CALLER);
+    return hak_calloc_at_site(count, size, HAK_CALLER);
 }
 
 void *hak_realloc(void *p, size_t size)
 {
-    return hak_realloc_at_site(p, size, CALLER);
+    return hak_realloc_at_site(p, size, HAK_CALLER);
 }
 
 void *hak_aligned_alloc(size_t alignment, size_t size)
@@ -33,7 +31,7 @@ void *hak_aligned_alloc(size_t alignment, size_t size)
         errno = EINVAL;
         return NULL;
     }
-    return hak_alloc_at_site(size, alignment, CALLER);
+    return hak_alloc_at_site(size, alignment, HAK_CALLER);
 }
 
 void hak_free(void *p)
@@ -48,7 +46,7 @@ size_t hak_usable_size(const void *p)
 
 void *hak_alloc_at(size_t size, uint64_t site)
 {
-    return hak_alloc_at_site(size, 1, site);
+    return hak_alloc_at_site(size, 1, AT_SITE(site));
 }
 
 uint64_t hak_site(const char *file, unsigned line)

@@ -255,22 +255,28 @@ static struct span *cut(struct span *s, uint32_t first, uint32_t granules)
 
 /* ---- neighbours ---- */
 
-/* The free span whose last granule is before `granule`, or whose first one is `granule`. */
-static struct span *free_neighbour(unsigned zone, uint32_t granule)
+struct span *span_before(const struct span *s)
 {
-    if (granule >= arena.zone[zone].frontier)
-        return NULL;
-    struct span *s = span_number(*map_entry(zone, granule));
-    return atomic_load_explicit(&s->state, memory_order_relaxed) == SPAN_FREE ? s : NULL;
+    return s->first > 0 ? span_number(*map_entry(s->zone, s->first - 1)) : NULL;
 }
 
-static struct span *join(struct span *left, struct span *right)
+struct span *span_behind(const struct span *s)
 {
-    bool dirty = left->dirty || right->dirty;
-    uint32_t granules = left->granules + right->granules;
-    drop_description(right);
-    init_span(left, left->zone, left->first, granules, dirty);
-    return left;
+    uint32_t end = s->first + s->granules;
+    return end < arena.zone[s->zone].frontier ? span_number(*map_entry(s->zone, end)) : NULL;
+}
+
+static bool is_free(const struct span *s)
+{
+    return s != NULL && atomic_load_explicit(&s->state, memory_order_relaxed) == SPAN_FREE;
+}
+
+void span_absorb(struct span *s, struct span *behind)
+{
+    s->dirty = s->dirty || behind->dirty;
+    s->granules += behind->granules;
+    drop_description(behind);
+    map_span(s);
 }
 
 /* ---- the frontier ---- */
@@ -311,13 +317,14 @@ static struct span *take_at_frontier(const struct span_request *request)
 
     struct span *all = take_description();
     uint32_t from = zone->frontier;
-    /* What is skipped for the alignment is joined with what is free before it. */
-    struct span *before = first > from && from > 0 ? free_neighbour(request->zone, from - 1) : NULL;
     zone->frontier = (uint32_t)end;
     init_span(all, request->zone, from, zone->frontier - from, false);
-    if (before != NULL) {
+    /* What is skipped for the alignment is joined with what is free before it. */
+    struct span *before = span_before(all);
+    if (first > from && is_free(before)) {
         remove_free(before);
-        all = join(before, all);
+        span_absorb(before, all);
+        all = before;
     }
     insert_free(all);
     return cut(all, (uint32_t)first, request->granules);
@@ -378,16 +385,16 @@ struct span *span_take(const struct span_request *request, struct span_need *nee
 
 void span_release(struct span *s)
 {
-    struct span *before = s->first > 0 ? free_neighbour(s->zone, s->first - 1) : NULL;
-    struct span *behind = free_neighbour(s->zone, s->first + s->granules);
+    struct span *before = span_before(s), *behind = span_behind(s);
 
-    if (before != NULL) {
+    if (is_free(before)) {
         remove_free(before);
-        s = join(before, s);
+        span_absorb(before, s);
+        s = before;
     }
-    if (behind != NULL) {
+    if (is_free(behind)) {
         remove_free(behind);
-        s = join(s, behind);
+        span_absorb(s, behind);
     }
     init_span(s, s->zone, s->first, s->granules, s->dirty);
     insert_free(s);
@@ -426,8 +433,8 @@ bool span_extend(struct span *s, uint32_t granules)
             return false;
         zone->frontier = (uint32_t)end;
     } else {
-        struct span *behind = free_neighbour(s->zone, s->first + s->granules);
-        if (behind == NULL || behind->granules < more)
+        struct span *behind = span_behind(s);
+        if (!is_free(behind) || behind->granules < more)
             return false;
         s->dirty = s->dirty || behind->dirty;
         remove_free(behind);
@@ -442,6 +449,23 @@ bool span_extend(struct span *s, uint32_t granules)
     s->granules = granules;
     map_span(s);
     return true;
+}
+
+void span_extend_down(struct span *s, uint32_t granules)
+{
+    struct span *before = span_before(s);
+    uint32_t more = granules - s->granules;
+    s->dirty = s->dirty || before->dirty;
+    remove_free(before);
+    if (before->granules == more) {
+        drop_description(before);
+    } else {
+        init_span(before, before->zone, before->first, before->granules - more, before->dirty);
+        insert_free(before);
+    }
+    s->first -= more;
+    s->granules = granules;
+    map_span(s);
 }
 
 struct span *span_starting_at(const void *p)

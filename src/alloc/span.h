@@ -117,6 +117,16 @@ struct span *span_split(struct span *s, uint32_t granules);
 /* Enlarges the span in place to `granules`, if what lies behind it is free and usable. */
 bool span_extend(struct span *s, uint32_t granules);
 
+/* The span that lies before this one, or behind it, whatever its state; NULL: the zone's used part ends there. */
+struct span *span_before(const struct span *s);
+struct span *span_behind(const struct span *s);
+
+/* Makes the span and the one behind it, which is in no list, one. */
+void span_absorb(struct span *s, struct span *behind);
+
+/* Enlarges the span in place to `granules`, by free ones before it; the caller has seen that they are there. */
+void span_extend_down(struct span *s, uint32_t granules);
+
 /* Whether extending at the frontier only lacks usable memory: then span_commit_behind() and try again. */
 bool span_is_last(const struct span *s);
 int span_commit_behind(const struct span *s, uint32_t granules);

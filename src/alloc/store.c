@@ -5,6 +5,7 @@
 
 #include "alloc/episode.h"
 #include "alloc/flush.h"
+#include "alloc/run.h"
 #include "alloc/valid.h"
 #include "base/attr.h"
 #include "base/lock.h"
@@ -29,6 +30,9 @@ static const uint64_t TICK_MIN_NS = 10000000, TICK_MAX_NS = 1000000000;
 
 /* Of slabs it is not known who will want them: a program that was big for a moment is small a second later. */
 static const uint64_t SLAB_IDLE_NS = 500000000;
+
+/* What slabs leave is for slabs first, and they take nothing apart that a site may come back for. */
+static const uint64_t SITE_OF_SLABS = 1;
 
 static struct {
     struct lock lock;
@@ -196,17 +200,34 @@ static void cut_cached(struct span *s, uint32_t granules, struct list *due)
     keep(rest, due);
 }
 
-static struct span *get_cached(const struct span_request *request, uint64_t site, struct list *due)
+/* A cached span that is large enough, or several that lie side by side; NULL: there are none. */
+static struct span *take_cached(const struct span_request *request, uint64_t site,
+                                struct formers *former)
 {
+    struct run run;
+    if (request->granules == 0)
+        return NULL; /* cannot be had at all */
     struct cache_entry *e =
         bigcache_take(&store.cache, request->zone, (size_t)request->granules << GRANULE_SHIFT,
                       (size_t)request->align_granules << GRANULE_SHIFT, site);
-    if (e == NULL)
+    if (e != NULL) {
+        run = (struct run){.first = CONTAINER_OF(e, struct span, cache), .count = 1};
+        run.granules = run.first->granules;
+    } else if (!run_find(&store.cache, request, site, &run)) {
         return NULL;
-    struct span *s = CONTAINER_OF(e, struct span, cache);
-    batch_remove(&store.batch, &s->batch);
+    }
+    stat_add_locked(STAT_cache_joins, e == NULL);
+    return run_join(&store.cache, &store.batch, request, &run, former);
+}
+
+static struct span *get_cached(const struct span_request *request, uint64_t site,
+                               struct formers *former, struct list *due)
+{
+    struct span *s = take_cached(request, site, former);
+    if (s == NULL)
+        return NULL;
     stat_add_locked(STAT_cache_hits, 1);
-    stat_add_locked(STAT_cache_hits_site, e->site == site);
+    stat_add_locked(STAT_cache_hits_site, s->cache.site == site);
     cut_cached(s, request->granules, due);
     set_state(s, SPAN_LIVE);
     return s;
@@ -232,27 +253,26 @@ static struct span *get_cold(struct span_request *request)
 }
 
 struct span *store_get(enum zone_id zone, size_t bytes, size_t align, uint64_t site,
-                       enum store_get_how how, struct label *former)
+                       enum store_get_how how, struct formers *former)
 {
     struct span_request request = span_request_for(zone, bytes, align);
     struct list due;
 
-    *former = (struct label){0};
+    former->count = 0;
     list_init(&due);
     if (how == STORE_GET_ROOM && arena.roomy && request.granules < UINT32_MAX / ROOM_TIMES / 2)
         request.room_granules = request.granules * ROOM_TIMES;
     lock_acquire(&store.lock);
-    struct span *s = how == STORE_GET_ROOM ? NULL : get_cached(&request, site, &due);
+    bool warm = how == STORE_GET_ANY || how == STORE_GET_COPY, block = how <= STORE_GET_COLD;
+    struct span *s = !warm ? NULL : get_cached(&request, site, former, &due);
     if (s == NULL) {
         stat_add_locked(STAT_cache_misses, how == STORE_GET_ANY);
         s = get_cold(&request);
     }
     if (s != NULL) {
-        stat_add_locked(STAT_mmap_allocs, how == STORE_GET_ANY);
-        stat_add_locked(STAT_mmap_bytes, how == STORE_GET_ANY ? bytes : 0);
+        stat_add_locked(STAT_mmap_allocs, block);
+        stat_add_locked(STAT_mmap_bytes, block ? bytes : 0);
         store.live_bytes += span_bytes(s);
-        *former = s->label;
-        s->label.cell = NULL;
     }
     unlock();
     flush(&due);
@@ -275,24 +295,22 @@ static enum zone_id zone_for_slab(size_t bytes, enum arm_pages pages)
 
 struct span *store_get_slab(size_t bytes, enum arm_pages pages)
 {
-    struct label former = {0};
+    struct formers former = {0};
     struct list due;
     list_init(&due);
 
     lock_acquire(&store.lock);
     struct span_request request = span_request_for(zone_for_slab(bytes, pages), bytes, bytes);
-    struct span *s = get_cached(&request, 0, &due);
+    struct span *s = get_cached(&request, SITE_OF_SLABS, &former, &due);
     if (s == NULL)
         s = get_cold(&request);
     if (s != NULL) {
         store.slab_bytes += span_bytes(s);
-        former = s->label;
-        s->label.cell = NULL;
         set_state(s, SPAN_SLAB);
     }
     unlock();
     flush(&due);
-    episode_reused(&former);
+    episodes_reused(&former);
     return s;
 }
 
@@ -344,7 +362,7 @@ void store_put_slab(struct span *s, enum arm_retain retain, uint64_t idle_ns)
 
     lock_acquire(&store.lock);
     store.slab_bytes -= span_bytes(s);
-    s->cache.site = 0;
+    s->cache.site = SITE_OF_SLABS;
     retain_span(s, retain, idle_ns < SLAB_IDLE_NS ? SLAB_IDLE_NS - idle_ns : 1, &due);
     unlock();
     flush(&due);

@@ -19,14 +19,15 @@ void store_start(const struct os_machine *machine);
 
 enum store_get_how {
     STORE_GET_ANY,  /* from BigCache if one fits, else cold: a new block */
-    STORE_GET_COPY, /* the same, for a block that is copied there */
+    STORE_GET_COLD, /* cold: a new block, of which it is to be seen what it touches */
+    STORE_GET_COPY, /* as the first, for a block that is copied there */
     STORE_GET_ROOM, /* cold, with free space behind it: for a block that keeps growing */
 };
 
-/* A LIVE span for a block of `bytes` at a multiple of `align`; cold ones are not `dirty`. `former`: the label of the
- * block whose memory it was, to be settled as reused. NULL: no memory. */
+/* A LIVE span for a block of `bytes` at a multiple of `align`; cold ones are not `dirty`. `former`: the labels of the
+ * blocks whose memory it was, to be settled as reused. NULL: no memory. */
 struct span *store_get(enum zone_id zone, size_t bytes, size_t align, uint64_t site,
-                       enum store_get_how how, struct label *former);
+                       enum store_get_how how, struct formers *former);
 
 /* A span for a slab of `bytes`, at a multiple of them. PAGES_BASE: or on huge pages, once there are many slabs. NULL: no
  * memory. */

@@ -118,13 +118,14 @@ static struct cache_entry *search_bucket(struct list *head, size_t bytes, size_t
     return first;
 }
 
-/* The oldest of a bucket that serves and that the timer has seen idle: one nobody is about to reuse. */
-static struct cache_entry *search_idle(struct list *head, size_t bytes, size_t align)
+/* The oldest of a bucket that serves and that nobody else is about to reuse. */
+static struct cache_entry *search_larger(struct list *head, size_t bytes, size_t align,
+                                         uint64_t site)
 {
     int looked_at = 0;
     for (struct list *l = head->prev; l != head && looked_at < SCAN_MAX; l = l->prev, looked_at++) {
         struct cache_entry *e = entry_of_bucket(l);
-        if (e->since_ns != 0 && serves(e, bytes, align))
+        if (cache_entry_is_to_be_had(e, site) && serves(e, bytes, align))
             return e;
     }
     return NULL;
@@ -140,7 +141,7 @@ struct cache_entry *bigcache_take(struct bigcache *c, unsigned zone, size_t byte
          class = class_set_next(&c->used[zone], class + 1)) {
         struct list *head = &c->bucket[zone][class];
         e = class < own + CLASSES_NEAR ? search_bucket(head, bytes, align, site)
-                                       : search_idle(head, bytes, align);
+                                       : search_larger(head, bytes, align, site);
     }
     if (e != NULL)
         bigcache_remove(c, e);

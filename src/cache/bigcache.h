@@ -2,8 +2,8 @@
  * BigCache: freed spans that keep their pages, for the next block of their size.
  *
  * A byte-capped LRU of intrusive entries, in buckets by page kind and size class. A look-up prefers a span
- * the same site used last, then one of the size class, then a larger one that has idled long enough for the
- * timer to have seen it, which the caller splits. It never calls the OS and owns no memory: what must leave
+ * the same site used last, then one of the size class, then a larger one, which the caller splits, of the
+ * same site or idle long enough for the timer to have seen it. It never calls the OS and owns no memory: what must leave
  * is returned, and giving it back is the caller's business. The caller serialises all calls on one cache.
  */
 #ifndef HAK_CACHE_BIGCACHE_H
@@ -47,6 +47,13 @@ struct bigcache {
     struct class_set used[BIGCACHE_ZONES]; /* of the buckets */
     struct list bucket[BIGCACHE_ZONES][GRANULE_CLASSES];
 };
+
+/* Whether it may be cut, or joined with others, for a block of `site`: the site used it last itself, or it has been
+ * seen idle, so that nobody is about to reuse it. */
+static inline bool cache_entry_is_to_be_had(const struct cache_entry *e, uint64_t site)
+{
+    return e->since_ns != 0 || e->site == site;
+}
 
 void bigcache_init(struct bigcache *c, const struct bigcache_options *options);
 void cache_entry_init(struct cache_entry *e);

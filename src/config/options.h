@@ -16,7 +16,8 @@
     CHOICE(goal, "HAKMEM_GOAL", 1, "speed|balanced|memory",                                        \
            "price of memory: balanced is 133 ms of CPU per GiB and second; the others 16x either " \
            "way")                                                                                  \
-    TEXT(arm, "HAKMEM_ARM", "play this one arm at every site, by name: for experiments")           \
+    TEXT(arm, "HAKMEM_ARM",                                                                        \
+         "play this one arm at every site, by name: for experiments; in learn mode it is rated")   \
     CHOICE(large_mmap, "HAKO_HAKMEM_LARGE_MMAP", 1, "0|1",                                         \
            "0 takes every mmap arm out: the kill switch")                                          \
     TEXT(stats, "HAKMEM_STATS",                                                                    \

@@ -86,6 +86,9 @@ struct os {
     void (*names)(struct os_names *out);
     bool (*module_of)(uintptr_t pc, struct os_module *out);
     bool (*symbol_of)(uintptr_t pc, char *buf, size_t cap); /* "name+0x1f"; false: unknown */
+    /* From the base of the running thread's stack to this place in it, in 16 bytes: the same in every run. 0: not
+     * known, on a stack of the program's own making. */
+    uint32_t (*depth_of)(uintptr_t frame);
     int (*pid)(void);
     uint64_t (*random)(
         void); /* the same all over one process's life, of 64 bits that nobody can know */

@@ -221,6 +221,7 @@ const struct os os_linux = {
     .names = linux_names,
     .module_of = linux_module_of,
     .symbol_of = linux_symbol_of,
+    .depth_of = linux_depth_of,
     .pid = linux_pid,
     .usage = linux_usage,
     .mappings_in = linux_mappings_in,

@@ -16,6 +16,9 @@ long linux_mappings_in(uintptr_t low, uintptr_t high);
 bool linux_module_of(uintptr_t pc, struct os_module *out);
 bool linux_symbol_of(uintptr_t pc, char *buf, size_t cap);
 
+/* os_stack.c */
+uint32_t linux_depth_of(uintptr_t frame);
+
 /* os_files.c */
 int linux_open(const char *path, int flags, unsigned mode);
 int linux_close(int fd);

@@ -13,8 +13,6 @@
 #include "alloc/store.h"
 #include "hakmem/hakmem.h"
 
-#define CALLER ((uintptr_t)__builtin_return_address(0))
-
 void free_sized(void *p, size_t size);
 void free_aligned_sized(void *p, size_t align, size_t size);
 void cfree(void *p);
@@ -23,18 +21,18 @@ HAK_EXPORT void *malloc(size_t size)
 {
     void *p;
     if (HAK_UNLIKELY(size >= FLOOR_BYTES))
-        return hak_alloc_at_site(size, 1, CALLER);
+        return hak_alloc_at_site(size, 1, HAK_CALLER);
     return HAK_LIKELY(heap_pop(size, &p)) ? p : hak_malloc_small(size);
 }
 
 HAK_EXPORT void *calloc(size_t count, size_t size)
 {
-    return hak_calloc_at_site(count, size, CALLER);
+    return hak_calloc_at_site(count, size, HAK_CALLER);
 }
 
 HAK_EXPORT void *realloc(void *p, size_t size)
 {
-    return hak_realloc_at_site(p, size, CALLER);
+    return hak_realloc_at_site(p, size, HAK_CALLER);
 }
 
 HAK_EXPORT void *reallocarray(void *p, size_t count, size_t size)
@@ -44,7 +42,7 @@ HAK_EXPORT void *reallocarray(void *p, size_t count, size_t size)
         errno = ENOMEM;
         return NULL;
     }
-    return hak_realloc_at_site(p, bytes, CALLER);
+    return hak_realloc_at_site(p, bytes, HAK_CALLER);
 }
 
 HAK_EXPORT void free(void *p)
@@ -68,7 +66,7 @@ HAK_EXPORT void free_aligned_sized(void *p, size_t align, size_t size)
 }
 
 /* As glibc does, what is no power of two is rounded up to one. */
-static void *align_at(size_t align, size_t size, uint64_t site)
+static void *align_at(size_t align, size_t size, struct caller caller)
 {
     if (align > SIZE_MAX / 2 + 1) {
         errno = EINVAL;
@@ -76,17 +74,17 @@ static void *align_at(size_t align, size_t size, uint64_t site)
     }
     if (!is_pow2(align))
         align = align == 0 ? 1 : (size_t)2 << log2_floor(align);
-    return hak_alloc_at_site(size, align, site);
+    return hak_alloc_at_site(size, align, caller);
 }
 
 HAK_EXPORT void *memalign(size_t align, size_t size)
 {
-    return align_at(align, size, CALLER);
+    return align_at(align, size, HAK_CALLER);
 }
 
 HAK_EXPORT void *aligned_alloc(size_t align, size_t size)
 {
-    return align_at(align, size, CALLER);
+    return align_at(align, size, HAK_CALLER);
 }
 
 HAK_EXPORT int posix_memalign(void **out, size_t align, size_t size)
@@ -94,7 +92,7 @@ HAK_EXPORT int posix_memalign(void **out, size_t align, size_t size)
     int saved_errno = errno;
     if (!is_pow2(align) || align % sizeof(void *) != 0)
         return EINVAL;
-    void *p = hak_alloc_at_site(size, align, CALLER);
+    void *p = hak_alloc_at_site(size, align, HAK_CALLER);
     errno = saved_errno;
     if (p == NULL)
         return ENOMEM;
@@ -109,7 +107,7 @@ static size_t page_bytes(void)
 
 HAK_EXPORT void *valloc(size_t size)
 {
-    return hak_alloc_at_site(size, page_bytes(), CALLER);
+    return hak_alloc_at_site(size, page_bytes(), HAK_CALLER);
 }
 
 HAK_EXPORT void *pvalloc(size_t size)
@@ -119,7 +117,7 @@ HAK_EXPORT void *pvalloc(size_t size)
         errno = ENOMEM;
         return NULL;
     }
-    return hak_alloc_at_site(align_up(size, page), page, CALLER);
+    return hak_alloc_at_site(align_up(size, page), page, HAK_CALLER);
 }
 
 HAK_EXPORT size_t malloc_usable_size(void *p)

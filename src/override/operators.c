@@ -12,8 +12,6 @@
 
 #include "alloc/alloc.h"
 
-#define CALLER ((uintptr_t)__builtin_return_address(0))
-
 /* Itanium C++ ABI; `m` is size_t on every 64-bit target. */
 #define NEW_TABLE(X)                                                                               \
     X(_Znwm, (size_t size), (size), 1)                                                             \
@@ -84,10 +82,10 @@ static HAK_COLD void *behind_us(const char *name)
 
 #define UNWRAP(...) __VA_ARGS__
 
-static inline void *serve(size_t size, size_t align, uint64_t site)
+static inline void *serve(size_t size, size_t align, struct caller caller)
 {
     return align == 1 && size < FLOOR_BYTES ? hak_malloc_small(size)
-                                            : hak_alloc_at_site(size, align, site);
+                                            : hak_alloc_at_site(size, align, caller);
 }
 
 /*
@@ -95,9 +93,9 @@ static inline void *serve(size_t size, size_t align, uint64_t site)
  * stack frame.
  */
 #define X(name, parameters, arguments, align_bytes)                                                \
-    static HAK_NOINLINE void *name##_slowly(UNWRAP parameters, uint64_t site)                      \
+    static HAK_NOINLINE void *name##_slowly(UNWRAP parameters, struct caller caller)               \
     {                                                                                              \
-        void *p = are_replaced() ? NULL : serve(size, align_bytes, site);                          \
+        void *p = are_replaced() ? NULL : serve(size, align_bytes, caller);                        \
         if (HAK_LIKELY(p != NULL))                                                                 \
             return p;                                                                              \
         return ((void *(*)parameters)behind_us(#name))arguments;                                   \
@@ -108,7 +106,7 @@ static inline void *serve(size_t size, size_t align, uint64_t site)
         if (HAK_LIKELY(align_bytes == 1 && size < FLOOR_BYTES && are_ours() &&                     \
                        heap_pop(size, &p)))                                                        \
             return p;                                                                              \
-        return name##_slowly(UNWRAP arguments, CALLER);                                            \
+        return name##_slowly(UNWRAP arguments, HAK_CALLER);                                        \
     }
 NEW_TABLE(X)
 #undef X

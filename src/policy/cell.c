@@ -5,6 +5,7 @@
 
 #include "base/bits.h"
 #include "base/lock.h"
+#include "policy/contexts.h"
 #include "stats/stats.h"
 
 enum {
@@ -13,13 +14,28 @@ enum {
     STRIPES = 16,
     COLD_PRIOR = 31,
     PRIOR_DEVIATION_Q10 = 768, /* how far the cost model may be off, in octaves: 0.75 */
+    CLOCK_READINGS = 8,        /* of one block's life, and those that measure that */
+    MEASURING_SHARE = 100, /* measuring a decided cell's blocks takes so small a part of the time */
+    PASS_OVER_MAX = 1023,
+    SPREADS_MAX = 512, /* cells of which the contexts are told apart */
+    SPREAD_LOOK = 8,   /* a look at what was noted, for each so many */
+    SCOUT_MAX_BYTES = 64 << 20,
+    SCOUTS_ARM = ARM_MMAP_BASE_TOUCH_DROP,
 };
 
 struct policy_cell {
     struct site *site;
-    uint8_t band;             /* BAND_FIRST.. */
-    _Atomic uint32_t live;    /* blocks handed out now */
-    uint32_t peak;            /* most at once, in this process */
+    uint8_t band;            /* BAND_FIRST.. */
+    _Atomic uint32_t live;   /* blocks handed out now */
+    uint32_t peak;           /* most at once, in this process */
+    uint64_t measuring_ns;   /* what it costs to measure a block, as it was lately */
+    uint64_t measured_at_ns; /* when the last one of a decided cell was chosen for */
+    uint32_t to_pass_over,
+        passed_over;          /* blocks from now on, and since then, that are not measured */
+    uint8_t first_arm;        /* played until the first block is settled */
+    uint32_t depth;           /* of the stack, at the last block while there was only one depth */
+    uint32_t spread_episodes; /* that were noted since there are more */
+    struct contexts *spread;  /* what they would cost; NULL: only one depth so far */
     struct policy_band now;   /* what is known */
     struct policy_band saved; /* what of it the file holds */
     struct policy_band taken; /* what the last collection took */
@@ -32,22 +48,54 @@ static _Atomic unsigned nr_cells;
 static _Atomic bool unsaved;
 static struct lock add_lock = LOCK_INIT(LOCK_RANK_SITES);
 static struct lock stripes[STRIPES];
+static struct contexts *spreads; /* SPREADS_MAX of them; NULL: no memory */
+static _Atomic unsigned nr_spreads;
 
 static struct lock *lock_of(const struct policy_cell *cell)
 {
     return &stripes[(size_t)(cell - cells) % STRIPES];
 }
 
+/* The cheapest of a few readings, ns. */
+static uint64_t price_of_the_clock(void)
+{
+    uint64_t cheapest = UINT64_MAX, last = os->now_ns();
+    for (int i = 0; i < 8; i++) {
+        uint64_t now = os->now_ns();
+        cheapest = now - last < cheapest ? now - last : cheapest;
+        last = now;
+    }
+    return cheapest;
+}
+
 bool cells_start(const struct cell_context *in_force)
 {
     context = *in_force;
+    context.clock_ns = price_of_the_clock();
     for (int i = 0; i < STRIPES; i++)
         stripes[i] = (struct lock)LOCK_INIT(LOCK_RANK_LEARN);
     if (cells == NULL) {
         cells = os->reserve(align_up(CELL_MAX * sizeof(*cells), STEP_BYTES));
-        stat_add(STAT_os_mmap, 1);
+        spreads = os->map(align_up(SPREADS_MAX * sizeof(*spreads), STEP_BYTES));
+        stat_add(STAT_os_mmap, 2);
     }
     return cells != NULL;
+}
+
+/* The arm a cell begins with shows what the site is like: the band's default, or what the site does of which this is a
+ * context. */
+static uint8_t arm_to_begin_with(const struct policy_cell *cell)
+{
+    unsigned index = cell->band - BAND_FIRST;
+    struct site *of = cell->site->of;
+    struct policy_cell *whole =
+        of != NULL ? atomic_load_explicit(&of->cell[index], memory_order_acquire) : NULL;
+    if (whole == NULL)
+        return context.default_arm[index];
+    lock_acquire(lock_of(whole));
+    int champion = elo_champion(&whole->now.elo);
+    lock_release(lock_of(whole));
+    return champion >= 0 ? (uint8_t)champion : context.default_arm[index];
 }
 
 /* A band as it is before anything is known, or as the file has it. */
@@ -101,6 +149,7 @@ struct policy_cell *cell_find_or_add(struct site *site, unsigned band,
         cell = &cells[n];
         cell->site = site;
         cell->band = (uint8_t)band;
+        cell->first_arm = arm_to_begin_with(cell);
         start_band(cell, known);
         atomic_store_explicit(&nr_cells, n + 1, memory_order_release);
         atomic_store_explicit(place, cell, memory_order_release);
@@ -116,27 +165,97 @@ void cell_reset(struct policy_cell *cell, const struct policy_band *known)
     lock_release(lock_of(cell));
 }
 
-/* Until the first block is settled the band's default is played: it shows what the site is like. */
 static enum arm_id next_arm(struct policy_cell *cell)
 {
-    unsigned index = cell->band - BAND_FIRST;
-    uint8_t by_default = context.default_arm[index];
-    if (cell->now.elo.episodes == 0 && (context.playable[index] & ARM_BIT(by_default)) != 0)
-        return (enum arm_id)by_default;
+    arm_set playable = context.playable[cell->band - BAND_FIRST];
+    if (cell->now.elo.episodes == 0 && (playable & ARM_BIT(cell->first_arm)) != 0)
+        return (enum arm_id)cell->first_arm;
     return (enum arm_id)elo_pick(&cell->now.elo);
 }
 
-enum arm_id cell_choose(struct policy_cell *cell)
+static void count_block(struct policy_cell *cell)
 {
-    lock_acquire(lock_of(cell));
-    enum arm_id arm = next_arm(cell);
     uint32_t live = atomic_fetch_add_explicit(&cell->live, 1, memory_order_relaxed) + 1;
     if (live > cell->peak) {
         cell->now.seen.cold += live - cell->peak;
         cell->peak = live;
     }
+}
+
+void cell_choose_forced(struct policy_cell *cell, enum arm_id arm, struct decision *out)
+{
+    lock_acquire(lock_of(cell));
+    count_block(cell);
     lock_release(lock_of(cell));
-    return arm;
+    out->arm = arm;
+}
+
+static struct contexts *new_spread(void)
+{
+    if (spreads == NULL || atomic_load_explicit(&nr_spreads, memory_order_relaxed) >= SPREADS_MAX)
+        return NULL;
+    unsigned n = atomic_fetch_add_explicit(&nr_spreads, 1, memory_order_relaxed);
+    return n < SPREADS_MAX ? &spreads[n] : NULL;
+}
+
+/* Whether blocks are noted by the depth of the stack: from the second depth on. */
+static bool is_spread(struct policy_cell *cell, uint32_t depth)
+{
+    const struct site *site = cell->site;
+    if (depth == 0 || site->of != NULL || atomic_load_explicit(&site->split, memory_order_relaxed))
+        return false;
+    if (cell->spread == NULL && cell->depth != 0 && cell->depth != depth)
+        cell->spread = new_spread();
+    cell->depth = depth;
+    return cell->spread != NULL;
+}
+
+/* Of each depth one block begins cold, on base pages: elsewhere it is not seen what of it the program touches. */
+static bool is_scout(struct policy_cell *cell, size_t bytes, uint32_t depth)
+{
+    return bytes <= SCOUT_MAX_BYTES &&
+           (context.playable[cell->band - BAND_FIRST] & ARM_BIT(SCOUTS_ARM)) != 0 &&
+           is_spread(cell, depth) && contexts_wants_scout(cell->spread, depth);
+}
+
+/* How many blocks are passed over until the next that is measured. Far between, all are. */
+static uint32_t blocks_to_pass_over(struct policy_cell *cell)
+{
+    uint64_t now_ns = os->now_ns();
+    uint64_t between_ns = (now_ns - cell->measured_at_ns) / (cell->passed_over + 1) + 1;
+    uint64_t wanted = cell->measuring_ns * MEASURING_SHARE / between_ns;
+    cell->measured_at_ns = now_ns;
+    cell->passed_over = 0;
+    return wanted < PASS_OVER_MAX ? (uint32_t)wanted : PASS_OVER_MAX;
+}
+
+/* Of what is decided a sample is enough. */
+static bool is_passed_over(struct policy_cell *cell)
+{
+    if (cell->now.elo.steady < 0)
+        cell->to_pass_over = 0;
+    if (cell->to_pass_over == 0)
+        return false;
+    cell->to_pass_over--;
+    cell->passed_over++;
+    cell->now.unmeasured++;
+    return true;
+}
+
+void cell_choose(struct policy_cell *cell, size_t bytes, uint32_t depth, struct decision *out)
+{
+    lock_acquire(lock_of(cell));
+    if (is_passed_over(cell)) {
+        out->cell = NULL;
+        out->arm = (enum arm_id)cell->now.elo.steady;
+    } else {
+        out->cold = is_scout(cell, bytes, depth);
+        out->arm = out->cold ? SCOUTS_ARM : next_arm(cell);
+        count_block(cell);
+        if (cell->now.elo.steady >= 0)
+            cell->to_pass_over = blocks_to_pass_over(cell);
+    }
+    lock_release(lock_of(cell));
 }
 
 void policy_freed(struct policy_cell *cell)
@@ -166,26 +285,93 @@ static void add_seen(struct policy_seen *seen, const struct episode *e, const st
     seen->remote += e->remote;
 }
 
+/* The episode as it would be on base pages, of which only what the block touches is resident. */
+static struct episode as_touched(const struct contexts *c, uint32_t place, const struct episode *e)
+{
+    const struct prices *p = context.prices;
+    uint64_t pages = (e->bytes + p->page_bytes - 1) / p->page_bytes;
+    struct episode own = *e;
+    own.base_pages = (uint32_t)contexts_touched(c, place, e->base_pages, pages);
+    if (own.huge_touched > own.base_pages)
+        own.huge_touched = own.base_pages;
+    return own;
+}
+
+static enum arm_id on_base_pages(enum arm_id arm)
+{
+    for (int i = 0; i < ARM_COUNT; i++)
+        if (arms[i].backing == arms[arm].backing && arms[i].fill == arms[arm].fill &&
+            arms[i].retain == arms[arm].retain && arms[i].pages == PAGES_BASE)
+            return (enum arm_id)i;
+    return arm;
+}
+
+/* Notes what the block would have cost under each arm. The site is split once its blocks are seen to be of several kinds. */
+static void note_context(struct policy_cell *cell, enum arm_id arm, const struct episode *e,
+                         uint32_t cold_q10)
+{
+    struct contexts *c = cell->spread;
+    uint64_t cost_ns[ARM_COUNT];
+    uint32_t place = contexts_place(c, e->depth);
+    unsigned stands_for = place < CONTEXTS_MAX ? contexts_count(c, place) : 0;
+    if (stands_for == 0)
+        return;
+    if (e->cold && arms[arm].pages == PAGES_BASE)
+        contexts_add_cold(c, place, e->base_pages,
+                          (e->bytes + context.prices->page_bytes - 1) / context.prices->page_bytes);
+    struct episode own = as_touched(c, place, e);
+    cost_predict(context.prices, on_base_pages(arm), &own, cold_q10, cost_ns);
+    contexts_add(c, place, stands_for, cost_ns);
+    if (++cell->spread_episodes % SPREAD_LOOK != 0 ||
+        !contexts_disagree(c, context.playable[cell->band - BAND_FIRST]))
+        return;
+    atomic_store_explicit(&cell->site->split, true, memory_order_relaxed);
+    stat_add(STAT_sites_split, 1);
+}
+
+static void set_prior(struct elo_table *elo, enum arm_id arm, const struct episode *e,
+                      uint32_t cold_q10)
+{
+    uint64_t predicted_ns[ARM_COUNT];
+    int32_t log2_cost_q10[ARM_COUNT];
+    cost_predict(context.prices, arm, e, cold_q10, predicted_ns);
+    for (int i = 0; i < ARM_COUNT; i++)
+        log2_cost_q10[i] = elo_log2_q10(predicted_ns[i]);
+    elo_set_prior(elo, log2_cost_q10, PRIOR_DEVIATION_Q10);
+}
+
+/* What measuring a block costs: seeing what is resident, rating, and the readings of the clock. Follows slowly, so that
+ * one page of the cell's that is in no cache does not count for all. */
+static void note_price(struct policy_cell *cell, uint64_t ns)
+{
+    uint64_t price_ns = ns + CLOCK_READINGS * context.clock_ns;
+    if (cell->measuring_ns == 0)
+        cell->measuring_ns = price_ns;
+    else
+        cell->measuring_ns += (uint64_t)((int64_t)(price_ns - cell->measuring_ns) / 16);
+}
+
 void policy_reward(struct policy_cell *cell, enum arm_id arm, const struct episode *measured)
 {
     struct policy_band *band = &cell->now;
     const struct prices *prices = context.prices;
     struct episode copy = *measured, *e = &copy;
+    uint64_t since_ns = os->now_ns();
 
     lock_acquire(lock_of(cell));
     e->peak = cell->peak;
     add_seen(&band->seen, e, prices);
     uint32_t cold_q10 = cold_share_q10(&band->seen);
     uint64_t cost = cost_of_episode_ns(prices, arm, e, cold_q10);
-    bool first = band->elo.episodes == 0;
+    bool first = band->elo.episodes == 0, spread = is_spread(cell, e->depth);
     if (band->cost_sum_ns[arm] <= UINT64_MAX - cost)
         band->cost_sum_ns[arm] += cost;
     elo_report(&band->elo, (int)arm, cost);
-    if (first) {
-        int32_t predicted[ARM_COUNT];
-        cost_predict(prices, arm, e, cold_q10, predicted);
-        elo_set_prior(&band->elo, predicted, PRIOR_DEVIATION_Q10);
-    }
+    if (first)
+        set_prior(&band->elo, arm, e, cold_q10);
+    if (spread)
+        note_context(cell, arm, e, cold_q10);
+    note_price(cell, e->looking_ns + os->now_ns() - since_ns);
     lock_release(lock_of(cell));
     stat_add(STAT_episodes, 1);
     atomic_store_explicit(&unsaved, true, memory_order_relaxed);
@@ -203,8 +389,11 @@ static void describe(struct policy_site *to, const struct site *from)
     to->offset = from->offset;
     site_module_name(from, to->module, sizeof(to->module));
     memcpy(to->build_id, from->build_id, sizeof(to->build_id));
-    if ((from->key & SITE_NAMED) == 0)
-        os->symbol_of((uintptr_t)from->key, to->symbol, sizeof(to->symbol));
+    to->of = from->of != NULL ? from->of->id : 0;
+    to->depth = from->depth;
+    uint64_t place = from->of != NULL ? from->of->key : from->key;
+    if ((place & SITE_NAMED) == 0)
+        os->symbol_of((uintptr_t)place, to->symbol, sizeof(to->symbol));
 }
 
 /* What the cell learned since it was saved, as a band of its own. */
@@ -217,6 +406,7 @@ static void difference(struct policy_band *out, const struct policy_cell *cell)
 #define X(name, help) out->seen.name = now->seen.name - saved->seen.name;
     POLICY_SEEN_FIELDS(X)
 #undef X
+    out->unmeasured = now->unmeasured - saved->unmeasured;
     elo_delta(&out->elo, &now->elo, &saved->elo);
     int champion = elo_champion(&now->elo);
     out->champion = champion < 0 ? ARM_NONE : (uint8_t)champion;

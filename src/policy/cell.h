@@ -23,6 +23,7 @@ struct cell_context {
     const uint8_t (*played_as)[ARM_COUNT];
     const _Atomic uint8_t *default_arm;
     uint64_t seed;
+    uint64_t clock_ns; /* what one reading of the clock costs; set by cells_start() */
 };
 
 /* Memory for the cells. false: there is none, and nothing is learned. */
@@ -35,8 +36,10 @@ struct policy_cell *cell_find_or_add(struct site *site, unsigned band,
 /* Forgets what this process learned of the cell in favour of `known` (NULL: nothing). */
 void cell_reset(struct policy_cell *cell, const struct policy_band *known);
 
-/* The arm for the next block. */
-enum arm_id cell_choose(struct policy_cell *cell);
+/* Decides for the next block, which is asked for where the stack is `depth` deep; or for this arm, whatever is known. A block of
+ * a decided cell is only measured as often as that costs a hundredth of the time. */
+void cell_choose(struct policy_cell *cell, size_t bytes, uint32_t depth, struct decision *out);
+void cell_choose_forced(struct policy_cell *cell, enum arm_id arm, struct decision *out);
 
 bool cells_have_unsaved(void);
 

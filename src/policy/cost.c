@@ -152,10 +152,10 @@ static struct episode under_arm(const struct prices *p, enum arm_id played, cons
 }
 
 void cost_predict(const struct prices *p, enum arm_id played, const struct episode *e,
-                  uint32_t cold_q10, int32_t log2_cost_q10[ARM_COUNT])
+                  uint32_t cold_q10, uint64_t cost_ns[ARM_COUNT])
 {
     for (int i = 0; i < ARM_COUNT; i++) {
         struct episode other = under_arm(p, played, e, (enum arm_id)i);
-        log2_cost_q10[i] = elo_log2_q10(cost_of_episode_ns(p, (enum arm_id)i, &other, cold_q10));
+        cost_ns[i] = cost_of_episode_ns(p, (enum arm_id)i, &other, cold_q10);
     }
 }

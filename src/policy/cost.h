@@ -42,9 +42,9 @@ uint64_t cost_break_even_ns(const struct prices *p, enum arm_pages pages);
 bool cost_copying_pays(const struct prices *p, enum arm_pages pages, size_t copied_bytes,
                        size_t filled_bytes);
 
-/* What each arm would have cost in place of `played`, from that one episode: log2 ns, Q10. */
+/* What each arm would have cost in place of `played`, from that one episode. */
 void cost_predict(const struct prices *p, enum arm_id played, const struct episode *e,
-                  uint32_t cold_q10, int32_t log2_cost_q10[ARM_COUNT]);
+                  uint32_t cold_q10, uint64_t cost_ns[ARM_COUNT]);
 
 /* Measures the prices on this machine, in under 20 ms. 0, or -errno and the prices are not changed. */
 int calibrate(struct calibration *out, const struct os_machine *machine);

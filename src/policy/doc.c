@@ -170,3 +170,26 @@ struct policy_band *policy_site_band(struct policy_doc *doc, struct policy_site 
     site->nr_bands++;
     return new;
 }
+
+static bool differs(struct policy_doc *doc, struct policy_site *site,
+                    const struct policy_site *context)
+{
+    for (unsigned i = 0; i < context->nr_bands; i++) {
+        const struct policy_band *b = context->band[i];
+        const struct policy_band *whole = policy_site_band(doc, site, b->band, false);
+        if (b->champion != ARM_NONE && (whole == NULL || whole->champion != b->champion))
+            return true;
+    }
+    return false;
+}
+
+void policy_doc_mark_split(struct policy_doc *doc)
+{
+    for (unsigned i = 0; i < doc->nr_sites; i++) {
+        const struct policy_site *context = doc->site[i];
+        struct policy_site *site =
+            context->of != 0 ? policy_doc_site(doc, context->of, false) : NULL;
+        if (site != NULL && !site->split)
+            site->split = differs(doc, site, context);
+    }
+}

@@ -77,8 +77,11 @@ struct policy_band {
     uint8_t played_as[ARM_COUNT]; /* arm_pool() where it was learned; ARM_NONE: masked there */
     uint64_t cost_sum_ns[ARM_COUNT]; /* total cost of the arm's plays, ns */
     struct policy_seen seen;
+    uint64_t unmeasured;  /* blocks that were served while the band was decided, and not measured */
     struct elo_table elo; /* ratings, plays and raw statistics; elo.arm[i] is arm i */
 };
+
+enum { POLICY_DEPTH_BYTES = 16 };
 
 struct policy_site {
     uint64_t id;
@@ -86,6 +89,10 @@ struct policy_site {
     char module[64]; /* file name without directories; "" unknown; for HAK_ALLOC the source file */
     char build_id[41]; /* lower-case hex; "" none */
     char symbol[96];   /* "name+0x1f"; "" unknown */
+    uint64_t of;       /* the site that this is a context of; 0: it is none */
+    uint32_t depth;    /* of the stack there, in POLICY_DEPTH_BYTES; 0: no context */
+    bool
+        split; /* its contexts differ from it; set by policy_doc_mark_split() and not in the file */
     unsigned nr_bands;
     struct policy_band *band[BAND_COUNT]; /* the first nr_bands are used; rising order of ->band */
 };
@@ -127,6 +134,10 @@ void policy_size_text(unsigned band, char text[POLICY_SIZE_BYTES]);
 struct policy_site *policy_doc_site(struct policy_doc *doc, uint64_t id, bool create);
 struct policy_band *policy_site_band(struct policy_doc *doc, struct policy_site *site,
                                      unsigned band, bool create);
+
+/* Marks the sites of which a context has another champion than the site itself: where all agree there is nothing
+ * to tell apart. */
+void policy_doc_mark_split(struct policy_doc *doc);
 
 /* For the reader, which orders the sites itself: adds `site` at the end. False + errno. */
 bool policy_doc_append(struct policy_doc *doc, struct policy_site *site);

@@ -41,6 +41,8 @@ static void describe_site(struct policy_site *s, const struct policy_site *from)
         memcpy(s->module, from->module, sizeof(s->module));
         memcpy(s->build_id, from->build_id, sizeof(s->build_id));
         s->offset = from->offset;
+        s->of = from->of;
+        s->depth = from->depth;
     }
     if (s->symbol[0] == '\0')
         memcpy(s->symbol, from->symbol, sizeof(s->symbol));
@@ -78,6 +80,7 @@ static void merge_band(struct policy_band *b, const struct policy_band *from)
 #define X(name, help) b->seen.name = sum(b->seen.name, from->seen.name);
     POLICY_SEEN_FIELDS(X)
 #undef X
+    b->unmeasured = sum(b->unmeasured, from->unmeasured);
     int champion = elo_champion(&b->elo);
     if (champion >= 0)
         b->champion = (uint8_t)champion;

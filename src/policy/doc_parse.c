@@ -172,6 +172,8 @@ static const struct row band_rows[] = {
      0, false},
     {"state", read_state, offsetof(struct band_entry, elo.state), sizeof(uint32_t), 0, 0, false},
     {"seen", read_seen, offsetof(struct band_entry, band.seen), 0, 0, 0, false},
+    {"unmeasured", read_integer, offsetof(struct band_entry, band.unmeasured), sizeof(uint64_t), 0,
+     UINT64_MAX, false},
     {"elo", read_elo, 0, 0, 0, 0, false},
     {"arms", read_arms, 0, 0, 0, 0, false},
 };
@@ -242,12 +244,25 @@ static bool read_bands(struct reader *r, int node, const struct row *row, void *
     return true;
 }
 
+static const struct row context_rows[] = {
+    {"of", read_site_id, offsetof(struct policy_site, of), sizeof(uint64_t), 0, 0, true},
+    {"depth", read_integer, offsetof(struct policy_site, depth), sizeof(uint32_t), 1, UINT32_MAX,
+     true},
+};
+
+static bool read_context(struct reader *r, int node, const struct row *row, void *target)
+{
+    (void)row;
+    return read_object(r, node, context_rows, ARRAY_SIZE(context_rows), target);
+}
+
 static const struct row site_rows[] = {
     {"id", read_site_id, offsetof(struct policy_site, id), sizeof(uint64_t), 0, 0, true},
     TEXT_ROW(policy_site, module, read_text),
     TEXT_ROW(policy_site, build_id, read_build_id),
     TEXT_ROW(policy_site, offset, read_offset),
     TEXT_ROW(policy_site, symbol, read_text),
+    {"context", read_context, 0, 0, 0, 0, false},
     {"bands", read_bands, 0, 0, 0, 0, false},
 };
 

@@ -279,6 +279,10 @@ static void put_band(struct out *o, const struct policy_band *b)
     put_key(o, ",\n          ", "state");
     put_text(o, elo_state_names[b->elo.state]);
     put_seen(o, &b->seen);
+    if (b->unmeasured != 0) {
+        put_key(o, ",\n          ", "unmeasured");
+        put_number(o, b->unmeasured);
+    }
     put_elo(o, &b->elo);
     if (is_rated(b)) {
         put_key(o, ",\n          ", "arms");
@@ -308,6 +312,14 @@ static void put_site(struct out *o, const struct policy_site *s)
     if (s->symbol[0] != '\0') {
         put_key(o, ",\n      ", "symbol");
         put_text(o, s->symbol);
+    }
+    if (s->of != 0) {
+        put_key(o, ",\n      ", "context");
+        put_key(o, "{", "of");
+        put_hex(o, s->of, 16);
+        put_key(o, ", ", "depth");
+        put_number(o, s->depth);
+        put(o, "}");
     }
     put_key(o, ",\n      ", "bands");
     put(o, "[");

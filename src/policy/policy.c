@@ -104,9 +104,12 @@ static struct policy_site *known_site(const struct site *site)
 static void fill_site(struct site *site)
 {
     const struct policy_site *known = known_site(site);
+    const _Atomic uint8_t *arm = site->of != NULL ? site->of->arm : policy.default_arm;
 
     for (unsigned i = 0; i < BAND_COUNT; i++)
-        atomic_store_explicit(&site->arm[i], policy.default_arm[i], memory_order_relaxed);
+        atomic_store_explicit(&site->arm[i], atomic_load_explicit(&arm[i], memory_order_relaxed),
+                              memory_order_relaxed);
+    atomic_store_explicit(&site->split, known != NULL && known->split, memory_order_relaxed);
     for (unsigned b = 0; known != NULL && b < known->nr_bands; b++) {
         unsigned i = known->band[b]->band - BAND_FIRST;
         if (known->band[b]->champion != ARM_NONE)
@@ -126,49 +129,66 @@ static const struct policy_band *known_band(const struct site *site, unsigned ba
     return known != NULL ? policy_site_band(policy.doc, known, band, false) : NULL;
 }
 
-static struct decision learn(struct site *site, size_t bytes)
+/* `otherwise`: where there is no room to learn; or what is forced. */
+static struct decision learn(struct site *site, uint32_t depth, size_t bytes,
+                             struct decision otherwise)
 {
     unsigned band = band_of(bytes);
     struct policy_cell *cell =
         atomic_load_explicit(&site->cell[band - BAND_FIRST], memory_order_acquire);
     if (HAK_UNLIKELY(cell == NULL))
         cell = cell_find_or_add(site, band, known_band(site, band));
+    otherwise.site = site->id;
     if (cell == NULL)
-        return (struct decision){NULL, site->id,
-                                 (enum arm_id)policy.default_arm[band - BAND_FIRST]};
-    return (struct decision){cell, site->id, cell_choose(cell)};
+        return otherwise;
+    struct decision decision = {cell, site->id, ARM_NONE, depth, false};
+    if (policy.forced != ARM_NONE)
+        cell_choose_forced(cell, otherwise.arm, &decision);
+    else
+        cell_choose(cell, bytes, depth, &decision);
+    return decision;
 }
 
-static HAK_NOINLINE struct decision choose_rarely(uint64_t key, size_t bytes)
+static bool is_split(const struct site *site)
+{
+    return atomic_load_explicit(&site->split, memory_order_relaxed);
+}
+
+static struct decision as_decided(const struct site *site, size_t bytes)
 {
     unsigned index = band_of(bytes) - BAND_FIRST;
-    struct decision by_default = {NULL, 0, (enum arm_id)policy.default_arm[index]};
+    return (struct decision){
+        NULL, site->id, (enum arm_id)atomic_load_explicit(&site->arm[index], memory_order_relaxed),
+        0, false};
+}
+
+static HAK_NOINLINE struct decision choose_rarely(struct caller caller, size_t bytes)
+{
+    unsigned index = band_of(bytes) - BAND_FIRST;
+    struct decision by_default = {NULL, 0, (enum arm_id)policy.default_arm[index], 0, false};
 
     if (policy.forced != ARM_NONE)
         by_default.arm = (enum arm_id)playable_arm(index, (uint8_t)policy.forced);
-    if (!policy.looks_up || key == 0)
+    if (!policy.looks_up || caller.site == 0)
         return by_default;
-    struct site *site = site_find_or_add(key, fill_site);
+    struct site *site = site_find_or_add(caller.site, fill_site);
     if (site == NULL)
         return by_default;
-    if (policy.learns)
-        return learn(site, bytes);
-    return (struct decision){
-        NULL, site->id, (enum arm_id)atomic_load_explicit(&site->arm[index], memory_order_relaxed)};
+    uint32_t depth = caller.frame != 0 ? os->depth_of(caller.frame) : 0;
+    if (is_split(site) && depth != 0)
+        site = site_find_or_add_context(site, depth, fill_site);
+    return policy.learns ? learn(site, depth, bytes, by_default) : as_decided(site, bytes);
 }
 
-struct decision policy_choose(uint64_t key, size_t bytes)
+struct decision policy_choose(struct caller caller, size_t bytes)
 {
     if (HAK_LIKELY(atomic_load_explicit(&policy.looks_up, memory_order_relaxed) &&
                    !policy.learns)) {
-        struct site *site = site_find(key);
-        if (HAK_LIKELY(site != NULL))
-            return (struct decision){
-                NULL, site->id,
-                (enum arm_id)atomic_load_explicit(&site->arm[band_of(bytes) - BAND_FIRST],
-                                                  memory_order_relaxed)};
+        struct site *site = site_find(caller.site);
+        if (HAK_LIKELY(site != NULL && !is_split(site)))
+            return as_decided(site, bytes);
     }
-    return choose_rarely(key, bytes);
+    return choose_rarely(caller, bytes);
 }
 
 bool policy_learns(void)
@@ -246,8 +266,10 @@ static struct policy_doc *read_policy(const char *path, bool missing_ok)
 {
     struct policy_error error;
     struct policy_doc *doc = policy_file_read(path, missing_ok, &error);
-    if (doc != NULL)
+    if (doc != NULL) {
+        policy_doc_mark_split(doc);
         return doc;
+    }
     stat_add(STAT_policy_failures, 1);
     os_say("%s", error.text);
     return NULL;
@@ -255,8 +277,8 @@ static struct policy_doc *read_policy(const char *path, bool missing_ok)
 
 static void start_learning(void)
 {
-    struct cell_context context = {&policy.prices, policy.playable, policy.played_as,
-                                   policy.default_arm, config.seed};
+    struct cell_context context = {&policy.prices,     policy.playable, policy.played_as,
+                                   policy.default_arm, config.seed,     0};
     policy.learns = cells_start(&context);
 }
 
@@ -274,7 +296,7 @@ void policy_start(const struct os_machine *machine, bool have_arena)
     static char path[4096];
     policy.forced = ARM_NONE;
     find_arms(machine, have_arena);
-    policy.learns = config.mode == MODE_LEARN && policy.forced == ARM_NONE;
+    policy.learns = config.mode == MODE_LEARN;
     if (config.policy != NULL && os->absolute(config.policy, path, sizeof(path)) == 0)
         config.policy = path; /* the program may change its directory before it is saved */
     if (config.policy != NULL && config.mode != MODE_OFF)
@@ -283,7 +305,7 @@ void policy_start(const struct os_machine *machine, bool have_arena)
     set_prices(machine);
     set_break_even();
     policy.looks_up =
-        policy.forced == ARM_NONE && (policy.doc != NULL || policy.learns) && site_table_start();
+        (policy.learns || (policy.doc != NULL && policy.forced == ARM_NONE)) && site_table_start();
     policy.learns = policy.learns && policy.looks_up;
     if (policy.learns)
         start_learning();

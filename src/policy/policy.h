@@ -18,12 +18,25 @@
 #include "policy/arms.h"
 #include "policy/site.h"
 
+/* Who asks for memory. */
+struct caller {
+    uint64_t site;   /* key of site.h: the return address, or a named site's */
+    uintptr_t frame; /* where the caller's stack frame ends; 0: not known */
+};
+
+#define NO_CALLER    ((struct caller){0, 0})
+#define AT_SITE(key) ((struct caller){(key), 0})
+
 struct policy_cell; /* what is learned of one site's blocks of one band */
 
 struct decision {
     struct policy_cell *cell; /* NULL: nothing is learned from this block */
     uint64_t site;            /* its ID; 0: unknown, or not looked up */
     enum arm_id arm;
+    uint32_t
+        depth; /* of the stack, by which contexts are told apart; 0: not known, or not looked at */
+    bool
+        cold; /* on memory of which nothing is resident, so that it is seen what the block touches */
 };
 
 /* The facts of one block's life, measured by alloc. */
@@ -34,20 +47,23 @@ struct episode {
     uint64_t live_ns;      /* from malloc to free */
     uint64_t idle_ns;      /* retained, from free to reuse or give-back */
     uint64_t give_back_ns; /* its share of the flush that gave it back */
+    uint64_t looking_ns;   /* spent on seeing what is resident */
     uint32_t base_pages;   /* resident when freed, counted in base pages */
     uint32_t huge_full;    /* huge-page stretches resident as a whole */
     uint32_t huge_touched; /* huge-page stretches with anything resident */
     bool given_back;       /* the pages went back to the system */
     bool reused;           /* the next block got them */
     bool grown, remote;
-    uint32_t peak; /* most blocks of its site and band at once; set by this layer */
+    bool cold;      /* began on memory of which nothing was resident */
+    uint32_t depth; /* of the stack, where it was asked for; 0: not known */
+    uint32_t peak;  /* most blocks of its site and band at once; set by this layer */
 };
 
 /* Reads the policy, if one is named; learns the machine. Called once, before anything below. */
 void policy_start(const struct os_machine *machine, bool have_arena);
 
-/* The arm for a block of `bytes` (>= FLOOR_BYTES) asked for at `key` (site.h). */
-struct decision policy_choose(uint64_t key, size_t bytes);
+/* The arm for a block of `bytes` (>= FLOOR_BYTES). */
+struct decision policy_choose(struct caller caller, size_t bytes);
 
 /* A block that was chosen for is freed. */
 void policy_freed(struct policy_cell *cell);

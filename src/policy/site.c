@@ -123,16 +123,23 @@ static bool has_room(uint64_t key)
     return false;
 }
 
+static bool may_have_one_more(const struct site *of)
+{
+    return of == NULL || atomic_load_explicit(&of->contexts, memory_order_relaxed) < CONTEXTS_MAX;
+}
+
 /* Adds a described site, unless another thread was faster; NULL: the table is full. */
 static struct site *add(const struct site *described, void (*fill)(struct site *))
 {
     lock_acquire(&lock);
     struct site *site = site_find(described->key);
-    if (site == NULL && has_room(described->key)) {
+    if (site == NULL && has_room(described->key) && may_have_one_more(described->of)) {
         unsigned n = atomic_load_explicit(&nr_sites, memory_order_relaxed);
         site = &sites[n];
         memcpy(site, described, sizeof(*site));
         fill(site);
+        if (site->of != NULL)
+            atomic_fetch_add_explicit(&site->of->contexts, 1, memory_order_relaxed);
         publish(site);
         atomic_store_explicit(&nr_sites, n + 1, memory_order_release);
         stat_add(STAT_sites, 1);
@@ -159,6 +166,32 @@ struct site *site_find_or_add(uint64_t key, void (*fill)(struct site *))
     else
         describe_address(&described);
     return add(&described, fill);
+}
+
+static uint64_t context_key(const struct site *of, uint32_t depth)
+{
+    uint64_t hash = (of->key ^ (uint64_t)depth << 32) * UINT64_C(0x9E3779B97F4A7C15);
+    return ((hash ^ hash >> 32) & ~(SITE_NAMED | SITE_CONTEXT)) | SITE_CONTEXT;
+}
+
+struct site *site_find_or_add_context(struct site *of, uint32_t depth, void (*fill)(struct site *))
+{
+    uint64_t key = context_key(of, depth);
+    struct site *found = site_find(key);
+    if (HAK_LIKELY(found != NULL))
+        return found;
+    if (!may_have_one_more(of))
+        return of;
+
+    struct site described = {.key = key, .of = of, .depth = depth, .offset = of->offset};
+    memcpy(described.module, of->module, sizeof(described.module));
+    memcpy(described.build_id, of->build_id, sizeof(described.build_id));
+    if (of->id != 0) {
+        uint64_t hashed[2] = {of->id, depth};
+        described.id = XXH3_64bits(hashed, sizeof(hashed));
+    }
+    found = add(&described, fill);
+    return found != NULL ? found : of;
 }
 
 uint64_t site_add_named(const char *file, unsigned line, void (*fill)(struct site *))

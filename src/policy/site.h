@@ -5,6 +5,9 @@
  * is XXH3-64 of the module's build-id and the address's offset in it, so it is the same under ASLR and in
  * every run of the same build. Fixed size, open addressing, look-up without a lock; a site is never removed.
  * When the table is full the band's defaults serve and statistics count it.
+ *
+ * A site whose blocks are of several kinds is split by the depth of the stack (contexts.h): each depth is a site of
+ * its own then, found under a key made of the two. Depths beyond CONTEXTS_MAX are served as the site they are of.
  */
 #ifndef HAK_POLICY_SITE_H
 #define HAK_POLICY_SITE_H
@@ -16,8 +19,10 @@
 #include "base/attr.h"
 #include "base/bits.h"
 #include "policy/arms.h"
+#include "policy/contexts.h"
 
-#define SITE_NAMED ((uint64_t)1 << 63)
+#define SITE_NAMED   ((uint64_t)1 << 63)
+#define SITE_CONTEXT ((uint64_t)1 << 62) /* set in the key of a context, and in no address */
 
 enum {
     SITE_SLOTS_LOG2 = 14,
@@ -33,7 +38,11 @@ struct site {
     uint64_t id;                     /* 0: in no module */
     _Atomic uint8_t arm[BAND_COUNT]; /* enum arm_id that is played when frozen */
     _Atomic(struct policy_cell *)
-        cell[BAND_COUNT]; /* learning only; NULL until a block of the band comes */
+        cell[BAND_COUNT];      /* learning only; NULL until a block of the band comes */
+    struct site *of;           /* the site that this is a context of; NULL: it is none */
+    uint32_t depth;            /* of that context */
+    _Atomic uint32_t contexts; /* that it has itself */
+    _Atomic bool split;        /* look for the context */
     uint64_t offset;
     char module[64]; /* "": the main program, or no module */
     char build_id[41];
@@ -71,6 +80,9 @@ bool site_table_start(void);
 
 /* The site of a key, made when missing; `fill` is called on a new one before others can see it. NULL: full. */
 struct site *site_find_or_add(uint64_t key, void (*fill)(struct site *));
+
+/* The context of a split site at this depth, made when missing; the site itself where there is no room. */
+struct site *site_find_or_add_context(struct site *of, uint32_t depth, void (*fill)(struct site *));
 
 /* Registers a site of the program's own naming; its key, which is its ID with SITE_NAMED. */
 uint64_t site_add_named(const char *file, unsigned line, void (*fill)(struct site *));

@@ -37,4 +37,17 @@ with Directory() as there:
     ended = real("run", "--policy", policy, "--", BENCH, "vm", "--json")
     tap.case("it plays what it learned", expect(ended, 0, err="", out_has=['"hakmem']))
     tap.case("and learns nothing then", [] if policy.read_bytes() == before else ["the file was changed"])
+
+with Directory() as there:
+    policy = there / "wrapped.json"
+    ended = real("learn", "--no-warm", "-o", policy, "--runs", 3, "--", BENCH, "wrapped")
+    contexts = [site for site in inspected(policy)["sites"] if "context" in site]
+    depths = {site["context"]["depth"] for site in contexts}
+    tap.case("three kinds of use behind one function are told apart",
+             expect(ended, 0) if len(depths) != 3 or {site["symbol"].split("+")[0] for site in contexts} != {"wrapped_malloc"}
+             else [] if ended.status == 0 else [str(ended)])
+    # By how often each asks: 60 requests, 24 blocks of a burst and 2 indexes a round.
+    index = min(contexts, key=lambda site: site["episodes"], default={})
+    tap.case("what is touched thinly gets base pages",
+             [] if (index.get("champion") or "").startswith(("mmap/base", "heap/base")) else [contexts])
 tap.end()

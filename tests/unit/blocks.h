@@ -26,14 +26,14 @@ __attribute__((unused)) static void start(const char *arm)
 
 __attribute__((unused)) static char *get(size_t bytes)
 {
-    char *p = hak_alloc_at_site(bytes, 1, 0);
+    char *p = hak_alloc_at_site(bytes, 1, NO_CALLER);
     CHECK(p != NULL);
     return p;
 }
 
 __attribute__((unused)) static char *resize(char *p, size_t bytes)
 {
-    char *q = hak_realloc_at_site(p, bytes, 0);
+    char *q = hak_realloc_at_site(p, bytes, NO_CALLER);
     CHECK(q != NULL);
     return q;
 }

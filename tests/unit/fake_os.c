@@ -278,6 +278,11 @@ static bool fake_symbol_of(uintptr_t pc, char *buf, size_t cap)
     return fake.nr_modules == 0 && os_linux.symbol_of(pc, buf, cap);
 }
 
+static uint32_t fake_depth_of(uintptr_t frame)
+{
+    return (uint32_t)(frame >> 4);
+}
+
 /* ---- the test's side ---- */
 
 void fake_set(const char *name, const char *value)
@@ -408,6 +413,7 @@ void fake_start(void)
     fake_os.names = fake_names;
     fake_os.module_of = fake_module_of;
     fake_os.symbol_of = fake_symbol_of;
+    fake_os.depth_of = fake_depth_of;
 
     memset(&fake, 0, sizeof(fake));
     fake.machine = (struct os_machine){.page_bytes = 4096,

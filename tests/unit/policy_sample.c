@@ -52,6 +52,7 @@ static bool add_band(struct policy_doc *doc, struct policy_site *site, uint64_t 
 #define X(name, help) b->seen.name = sample_random(random) >> (sample_random(random) % 64);
     POLICY_SEEN_FIELDS(X)
 #undef X
+    b->unmeasured = b->seen.reused / 2;
     return true;
 }
 
@@ -69,6 +70,10 @@ static bool add_site(struct policy_doc *doc, uint64_t *random)
     if (doc->nr_sites % 4 != 0)
         snprintf(site->symbol, sizeof(site->symbol), "f<%u>::g()+0x1f",
                  (unsigned)(sample_random(random) % 100));
+    if (doc->nr_sites % 4 == 2) {
+        site->of = doc->site[0]->id ^ 2;
+        site->depth = doc->nr_sites;
+    }
     for (unsigned i = 1 + (unsigned)(sample_random(random) % 3); i > 0; i--)
         if (!add_band(doc, site, random))
             return false;

@@ -167,7 +167,7 @@ static void serve_with_pages_of(size_t page)
     fake.machine.huge_bytes = page * (page / 8);
     start("mmap/huge/prefault/drop");
     for (size_t bytes = FLOOR_BYTES; bytes < 64 * MIB; bytes = bytes * 3 / 2) {
-        char *p = hak_calloc_at_site(1, bytes, 0);
+        char *p = hak_calloc_at_site(1, bytes, NO_CALLER);
         CHECK(p != NULL);
         p[0] = p[bytes - 1] = 1;
         p = resize(p, bytes + bytes / 2);
@@ -220,13 +220,13 @@ ISOLATED(what_cannot_be_had_is_null_and_enomem)
     fake_start();
     start("mmap/base/touch/keep");
     errno = 0;
-    CHECK(hak_alloc_at_site(SIZE_MAX - 4096, 1, 0) == NULL && errno == ENOMEM);
+    CHECK(hak_alloc_at_site(SIZE_MAX - 4096, 1, NO_CALLER) == NULL && errno == ENOMEM);
     errno = 0;
-    CHECK(hak_calloc_at_site(SIZE_MAX / 2, 3, 0) == NULL && errno == ENOMEM);
+    CHECK(hak_calloc_at_site(SIZE_MAX / 2, 3, NO_CALLER) == NULL && errno == ENOMEM);
     char *p = get(MIB);
     fill(p, MIB);
     errno = 0;
-    CHECK(hak_realloc_at_site(p, SIZE_MAX - 4096, 0) == NULL && errno == ENOMEM);
+    CHECK(hak_realloc_at_site(p, SIZE_MAX - 4096, NO_CALLER) == NULL && errno == ENOMEM);
     CHECK(holds(p, MIB));
 }
 
@@ -236,7 +236,7 @@ ISOLATED(blocks_are_at_multiples_of_what_is_asked_for)
     start("mmap/huge/touch/keep");
     for (size_t align = 1; align <= 64 * MIB; align *= 2)
         for (size_t bytes = 1; bytes <= 8 * MIB; bytes *= 8) {
-            char *p = hak_alloc_at_site(bytes, align, 0);
+            char *p = hak_alloc_at_site(bytes, align, NO_CALLER);
             CHECK(p != NULL && (uintptr_t)p % align == 0);
             p[bytes - 1] = 1;
             hak_free_block(p);
@@ -251,7 +251,7 @@ ISOLATED(calloc_is_zero_whatever_lay_there_before)
         char *dirty = get(bytes);
         memset(dirty, 0xff, hak_block_bytes(dirty));
         hak_free_block(dirty);
-        char *p = hak_calloc_at_site(1, bytes, 0);
+        char *p = hak_calloc_at_site(1, bytes, NO_CALLER);
         CHECK(p != NULL && p[0] == 0 && memcmp(p, p + 1, bytes - 1) == 0);
         memset(p, 0xff, bytes);
         hak_free_block(p);

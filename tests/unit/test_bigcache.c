@@ -111,17 +111,18 @@ static void zones_are_never_mixed(void **state)
     assert_ptr_equal(bigcache_take(&cache, 1, MIB, 1, 1), &e);
 }
 
-static void a_much_larger_one_serves_only_once_the_timer_has_seen_it_idle(void **state)
+static void another_sites_much_larger_one_serves_only_once_the_timer_has_seen_it_idle(void **state)
 {
     static const uint64_t never[BIGCACHE_ZONES] = {UINT64_MAX, UINT64_MAX};
     struct cache_entry e[2];
     start(32 * MIB, 8 * MIB);
     put(&e[0], 8 * MIB, 8 * MIB, 1, 0);
-    assert_null(bigcache_take(&cache, 0, MIB, 1, 1));
+    assert_null(bigcache_take(&cache, 0, MIB, 1, 2));
     bigcache_expire(&cache, 5, never, &left);
     put(&e[1], 16 * MIB, 8 * MIB, 1, 0);
-    assert_ptr_equal(bigcache_take(&cache, 0, MIB, 1, 1), &e[0]);
-    assert_null(bigcache_take(&cache, 0, MIB, 1, 1));
+    assert_ptr_equal(bigcache_take(&cache, 0, MIB, 1, 2), &e[0]);
+    assert_null(bigcache_take(&cache, 0, MIB, 1, 2));
+    assert_ptr_equal(bigcache_take(&cache, 0, MIB, 1, 1), &e[1]);
 }
 
 static void what_serves_is_at_the_alignment_and_large_enough(void **state)
@@ -239,7 +240,7 @@ static bool model_serves(int i, unsigned zone, unsigned class, size_t bytes, siz
            entry[i].bytes >= bytes && entry[i].address % align == 0;
 }
 
-/* Of one class: the newest of the site, else the newest; of a far class the oldest that was seen idle. */
+/* Of one class: the newest of the site, else the newest; of a far class the oldest that is the site's or was seen idle. */
 static int model_take_class(unsigned zone, unsigned class, bool near, size_t bytes, size_t align,
                             uint64_t site)
 {
@@ -251,7 +252,8 @@ static int model_take_class(unsigned zone, unsigned class, bool near, size_t byt
             newest = i;
         if (entry[i].site == site && (of_site < 0 || model[i].order > model[of_site].order))
             of_site = i;
-        if (model[i].since_ns != 0 && (idle < 0 || model[i].order < model[idle].order))
+        bool to_be_had = model[i].since_ns != 0 || entry[i].site == site;
+        if (to_be_had && (idle < 0 || model[i].order < model[idle].order))
             idle = i;
     }
     return !near ? idle : of_site >= 0 ? of_site : newest;
@@ -380,7 +382,7 @@ int main(void)
         cmocka_unit_test(the_newest_is_preferred_among_strangers),
         cmocka_unit_test(the_same_class_is_preferred_to_the_same_site),
         cmocka_unit_test(zones_are_never_mixed),
-        cmocka_unit_test(a_much_larger_one_serves_only_once_the_timer_has_seen_it_idle),
+        cmocka_unit_test(another_sites_much_larger_one_serves_only_once_the_timer_has_seen_it_idle),
         cmocka_unit_test(what_serves_is_at_the_alignment_and_large_enough),
         cmocka_unit_test(an_entry_leaves_at_its_break_even_time_and_not_before),
         cmocka_unit_test(an_entry_may_leave_before_it_breaks_even_but_not_after),

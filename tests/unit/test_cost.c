@@ -97,16 +97,16 @@ static void blocks_that_share_huge_pages_pay_their_share(void **state)
 
 static void predictions_know_what_the_heaps_arms_retain_and_share(void **state)
 {
-    int32_t log2_cost[ARM_COUNT];
+    uint64_t cost_ns[ARM_COUNT];
     struct episode e = {
         .bytes = 64 << 10, .base_pages = 16, .peak = 32, .reused = true, .malloc_ns = 100};
-    cost_predict(&prices, ARM_HEAP_BASE_TOUCH_KEEP, &e, 0, log2_cost);
-    assert_true(log2_cost[ARM_HEAP_BASE_TOUCH_KEEP] < log2_cost[ARM_HEAP_BASE_TOUCH_LAZY]);
-    assert_true(log2_cost[ARM_HEAP_BASE_TOUCH_LAZY] < log2_cost[ARM_HEAP_BASE_TOUCH_DROP]);
-    assert_true(log2_cost[ARM_HEAP_HUGE_TOUCH_DROP] < log2_cost[ARM_HEAP_BASE_TOUCH_DROP]);
+    cost_predict(&prices, ARM_HEAP_BASE_TOUCH_KEEP, &e, 0, cost_ns);
+    assert_true(cost_ns[ARM_HEAP_BASE_TOUCH_KEEP] < cost_ns[ARM_HEAP_BASE_TOUCH_LAZY]);
+    assert_true(cost_ns[ARM_HEAP_BASE_TOUCH_LAZY] < cost_ns[ARM_HEAP_BASE_TOUCH_DROP]);
+    assert_true(cost_ns[ARM_HEAP_HUGE_TOUCH_DROP] < cost_ns[ARM_HEAP_BASE_TOUCH_DROP]);
     e.peak = 1;
-    cost_predict(&prices, ARM_HEAP_BASE_TOUCH_KEEP, &e, 0, log2_cost);
-    assert_true(log2_cost[ARM_HEAP_BASE_TOUCH_DROP] < log2_cost[ARM_HEAP_HUGE_TOUCH_DROP]);
+    cost_predict(&prices, ARM_HEAP_BASE_TOUCH_KEEP, &e, 0, cost_ns);
+    assert_true(cost_ns[ARM_HEAP_BASE_TOUCH_DROP] < cost_ns[ARM_HEAP_HUGE_TOUCH_DROP]);
 }
 
 static void pages_outside_of_whole_huge_ones_are_base_pages(void **state)
@@ -184,31 +184,31 @@ static void goals_move_the_break_even_time_the_other_way(void **state)
 
 static void predictions_know_when_keeping_pays(void **state)
 {
-    int32_t log2_cost[ARM_COUNT];
+    uint64_t cost_ns[ARM_COUNT];
     struct episode soon = whole(), late = whole();
     soon.reused = late.reused = true;
     soon.malloc_ns = soon.free_ns = late.malloc_ns = late.free_ns = 200;
     soon.idle_ns = MS / 100;
     late.idle_ns = 10 * SECOND;
-    cost_predict(&prices, ARM_MMAP_HUGE_TOUCH_KEEP, &soon, 0, log2_cost);
-    assert_true(log2_cost[ARM_MMAP_HUGE_TOUCH_KEEP] < log2_cost[ARM_MMAP_HUGE_TOUCH_DROP]);
-    assert_true(log2_cost[ARM_MMAP_BASE_TOUCH_KEEP] < log2_cost[ARM_MMAP_BASE_TOUCH_DROP]);
-    cost_predict(&prices, ARM_MMAP_HUGE_TOUCH_KEEP, &late, 0, log2_cost);
-    assert_true(log2_cost[ARM_MMAP_HUGE_TOUCH_DROP] < log2_cost[ARM_MMAP_HUGE_TOUCH_KEEP]);
-    assert_true(log2_cost[ARM_MMAP_HUGE_TOUCH_DROP] < log2_cost[ARM_MMAP_BASE_TOUCH_DROP]);
+    cost_predict(&prices, ARM_MMAP_HUGE_TOUCH_KEEP, &soon, 0, cost_ns);
+    assert_true(cost_ns[ARM_MMAP_HUGE_TOUCH_KEEP] < cost_ns[ARM_MMAP_HUGE_TOUCH_DROP]);
+    assert_true(cost_ns[ARM_MMAP_BASE_TOUCH_KEEP] < cost_ns[ARM_MMAP_BASE_TOUCH_DROP]);
+    cost_predict(&prices, ARM_MMAP_HUGE_TOUCH_KEEP, &late, 0, cost_ns);
+    assert_true(cost_ns[ARM_MMAP_HUGE_TOUCH_DROP] < cost_ns[ARM_MMAP_HUGE_TOUCH_KEEP]);
+    assert_true(cost_ns[ARM_MMAP_HUGE_TOUCH_DROP] < cost_ns[ARM_MMAP_BASE_TOUCH_DROP]);
 }
 
 static void predictions_know_a_sparse_block(void **state)
 {
-    int32_t log2_cost[ARM_COUNT];
+    uint64_t cost_ns[ARM_COUNT];
     struct episode sparse = {.bytes = 64 * MIB,
                              .base_pages = 32,
                              .huge_touched = 32,
                              .live_ns = SECOND,
                              .given_back = true};
-    cost_predict(&prices, ARM_MMAP_BASE_TOUCH_DROP, &sparse, 1024, log2_cost);
-    assert_true(log2_cost[ARM_MMAP_BASE_TOUCH_DROP] < log2_cost[ARM_MMAP_HUGE_TOUCH_DROP]);
-    assert_true(log2_cost[ARM_MMAP_BASE_TOUCH_DROP] < log2_cost[ARM_MMAP_BASE_PREFAULT_DROP]);
+    cost_predict(&prices, ARM_MMAP_BASE_TOUCH_DROP, &sparse, 1024, cost_ns);
+    assert_true(cost_ns[ARM_MMAP_BASE_TOUCH_DROP] < cost_ns[ARM_MMAP_HUGE_TOUCH_DROP]);
+    assert_true(cost_ns[ARM_MMAP_BASE_TOUCH_DROP] < cost_ns[ARM_MMAP_BASE_PREFAULT_DROP]);
 }
 
 /* The clock moves by a microsecond a reading: every price is there, and positive. */

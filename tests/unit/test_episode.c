@@ -162,7 +162,7 @@ ISOLATED(a_block_that_was_enlarged_stays_in_the_band_it_was_asked_in)
 {
     uint64_t site = start();
     char *p = get(site, 600 << 10, 600 << 10);
-    p = hak_realloc_at_site(p, 1500 << 10, site);
+    p = hak_realloc_at_site(p, 1500 << 10, AT_SITE(site));
     CHECK(p != NULL);
     hak_free_block(p);
     store_trim();

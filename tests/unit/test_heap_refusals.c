@@ -23,9 +23,9 @@ static bool is_had(const void *p)
 static char *take(unsigned i, size_t bytes)
 {
     errno = UNTOUCHED;
-    char *p = i % 3 == 0   ? hak_alloc_at_site(bytes, 1, 0)
-              : i % 3 == 1 ? hak_calloc_at_site(1, bytes, 0)
-                           : hak_alloc_at_site(bytes, (size_t)16 << i % 8, 0);
+    char *p = i % 3 == 0   ? hak_alloc_at_site(bytes, 1, NO_CALLER)
+              : i % 3 == 1 ? hak_calloc_at_site(1, bytes, NO_CALLER)
+                           : hak_alloc_at_site(bytes, (size_t)16 << i % 8, NO_CALLER);
     if (!is_had(p))
         return NULL;
     CHECK(i % 3 != 1 || bytes == 0 || (p[0] == 0 && memcmp(p, p + 1, bytes - 1) == 0));
@@ -72,7 +72,7 @@ static void work(void)
         held[i] = take(i, bytes_of(i));
     for (unsigned i = 0; i < BLOCKS; i += 2) {
         size_t to = i % 4 == 0 ? bytes_of(i) / 3 + 1 : bytes_of(i) * 2 + 1, was = bytes_of(i);
-        char *q = held[i] != NULL ? hak_realloc_at_site(held[i], to, 0) : NULL;
+        char *q = held[i] != NULL ? hak_realloc_at_site(held[i], to, NO_CALLER) : NULL;
         CHECK(held[i] == NULL || is_had(q) || is_whole(held[i], was, i));
         if (q == NULL)
             continue;
@@ -263,7 +263,7 @@ ISOLATED(where_neither_heap_nor_c_library_has_memory_a_span_helps_out)
         return;
     starve_the_c_library();
     errno = UNTOUCHED;
-    char *p = hak_alloc_at_site(100, 1, 0), *q = hak_calloc_at_site(10, 10, 0);
+    char *p = hak_alloc_at_site(100, 1, NO_CALLER), *q = hak_calloc_at_site(10, 10, NO_CALLER);
     CHECK(p != NULL && q != NULL && is_a_span(p) && is_a_span(q));
     CHECK(q[0] == 0 && q[99] == 0);
     CHECK(errno == UNTOUCHED);

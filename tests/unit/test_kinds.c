@@ -52,8 +52,8 @@ static void lie_where_the_arm_says(void)
 {
     start_kind();
     for (size_t bytes = FLOOR_BYTES; bytes < MIB; bytes += 50000) {
-        char *p = get(bytes), *zeroed = hak_calloc_at_site(1, bytes, 0);
-        char *aligned = hak_alloc_at_site(bytes, 4096, 0);
+        char *p = get(bytes), *zeroed = hak_calloc_at_site(1, bytes, NO_CALLER);
+        char *aligned = hak_alloc_at_site(bytes, 4096, NO_CALLER);
         CHECK(kind_of_block(p) == kind && zone_of(p) == (is_huge() ? ZONE_HUGE : ZONE_BASE));
         CHECK(kind_of_block(zeroed) == kind && kind_of_block(aligned) == kind);
         CHECK((uintptr_t)aligned % 4096 == 0 && hak_block_bytes(aligned) >= bytes);
@@ -119,7 +119,7 @@ static void one_block_is_freed(void)
     CHECK(fake_advised_at(p, OS_GIVE_BACK) == (retain() == RETAIN_DROP));
     CHECK(fake_advised_at(p, OS_GIVE_LAZILY) == (retain() == RETAIN_LAZY));
     CHECK(store_retained_bytes() == 0 || retain() == RETAIN_LAZY);
-    char *again = hak_calloc_at_site(1, 200000, 0);
+    char *again = hak_calloc_at_site(1, 200000, NO_CALLER);
     CHECK(kind_of_block(again) == kind && again[0] == 0 && memcmp(again, again + 1, 199999) == 0);
     CHECK(again == p || retain() == RETAIN_DROP);
 }

@@ -130,7 +130,7 @@ ISOLATED(frozen_reads_no_clock_and_writes_nothing)
     fake.clock_reads = 0;
     for (unsigned i = 0; i < 300; i++) {
         char *p = get_at(site, MIB), *q = get_at(hak_site("a.c", i), 3 * MIB);
-        p = hak_realloc_at_site(p, 2 * MIB, site);
+        p = hak_realloc_at_site(p, 2 * MIB, AT_SITE(site));
         hak_free_block(p);
         hak_free_block(q);
     }
@@ -275,6 +275,20 @@ ISOLATED(learning_goes_on_from_the_file)
     CHECK(plays_of(saved_band(site, 20)) == stat_get(STAT_episodes));
 }
 
+ISOLATED(one_arm_for_all_is_rated_and_no_other_is_played)
+{
+    fake_start();
+    fake.tick_ns = 100;
+    fake_set("HAKMEM_ARM", "mmap/base/prefault/lazy");
+    start("learn");
+    uint64_t site = hak_site("a.c", 7);
+    use(site, MIB, 100);
+    CHECK(hak_policy_save(NULL) == 0);
+    const struct policy_band *band = saved_band(site, 20);
+    CHECK(band->elo.arm[ARM_MMAP_BASE_PREFAULT_LAZY].plays == plays_of(band) &&
+          plays_of(band) > 90);
+}
+
 ISOLATED(blocks_of_the_heap_are_learned_from_too)
 {
     fake_start();
@@ -313,7 +327,7 @@ ISOLATED(what_a_block_was_like_is_seen)
     uint64_t site = hak_site("a.c", 7);
     char *p = get_at(site, MIB);
     memset(p, 1, MIB / 4);
-    p = hak_realloc_at_site(p, MIB + MIB / 2, site);
+    p = hak_realloc_at_site(p, MIB + MIB / 2, AT_SITE(site));
     CHECK(p != NULL);
     fake.now_ns += 5 * MS;
     hak_free_block(p);
@@ -399,6 +413,7 @@ int main(void)
         IN_DIRECTORY(saving_twice_counts_nothing_twice),
         IN_DIRECTORY(a_save_that_failed_is_made_up_for),
         IN_DIRECTORY(learning_goes_on_from_the_file),
+        IN_DIRECTORY(one_arm_for_all_is_rated_and_no_other_is_played),
         IN_DIRECTORY(blocks_of_the_heap_are_learned_from_too),
         IN_DIRECTORY(blocks_that_live_on_are_settled_at_the_end),
         IN_DIRECTORY(what_a_block_was_like_is_seen),

@@ -103,8 +103,8 @@ ISOLATED(realloc_to_nothing_frees)
     fake_start();
     start("mmap/base/touch/keep");
     char *p = get(MIB);
-    CHECK(hak_realloc_at_site(p, 0, 0) == NULL);
-    CHECK(hak_realloc_at_site(NULL, MIB, 0) == p);
+    CHECK(hak_realloc_at_site(p, 0, NO_CALLER) == NULL);
+    CHECK(hak_realloc_at_site(NULL, MIB, NO_CALLER) == p);
 }
 
 ISOLATED(a_block_that_grows_to_the_size_of_a_huge_page_is_decided_anew)

@@ -10,7 +10,8 @@ static void work(void)
     char *p[6];
     for (int i = 0; i < 6; i++) {
         size_t bytes = (size_t)(i + 1) * 900 * KIB;
-        p[i] = i % 2 ? hak_calloc_at_site(1, bytes, 0) : hak_alloc_at_site(bytes, 1, 0);
+        p[i] = i % 2 ? hak_calloc_at_site(1, bytes, NO_CALLER)
+                     : hak_alloc_at_site(bytes, 1, NO_CALLER);
         CHECK(p[i] != NULL || errno == ENOMEM);
         if (p[i] != NULL && i % 2)
             CHECK(p[i][0] == 0 && memcmp(p[i], p[i] + 1, bytes - 1) == 0);
@@ -19,7 +20,7 @@ static void work(void)
     }
     for (int i = 0; i < 6; i++) {
         size_t was = (size_t)(i + 1) * 900 * KIB, to = i % 3 ? was * 3 : was / 3;
-        char *q = p[i] != NULL ? hak_realloc_at_site(p[i], to, 0) : NULL;
+        char *q = p[i] != NULL ? hak_realloc_at_site(p[i], to, NO_CALLER) : NULL;
         CHECK(p[i] == NULL || holds(q != NULL ? q : p[i], q != NULL && to < was ? to : was));
         p[i] = q != NULL ? q : p[i];
     }

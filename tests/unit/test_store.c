@@ -24,7 +24,7 @@ static void start(const char *arm)
 
 static char *get(size_t bytes)
 {
-    char *p = hak_alloc_at_site(bytes, 1, 0);
+    char *p = hak_alloc_at_site(bytes, 1, NO_CALLER);
     CHECK(p != NULL && arena_has(p) && !heap_has(p));
     return p;
 }
@@ -102,7 +102,7 @@ ISOLATED(what_was_dropped_comes_back_as_zeros)
     start("mmap/base/touch/drop");
     char *p = get_touched(MIB);
     hak_free_block(p);
-    char *again = hak_calloc_at_site(1, MIB, 0);
+    char *again = hak_calloc_at_site(1, MIB, NO_CALLER);
     CHECK(again == p && all_zero(again, MIB));
 }
 
@@ -114,7 +114,7 @@ ISOLATED(what_could_not_be_dropped_is_cleared_for_calloc)
     char *p = get_touched(MIB);
     fake.refused[OS_GIVE_BACK] = EINVAL;
     hak_free_block(p);
-    char *again = hak_calloc_at_site(1, MIB, 0);
+    char *again = hak_calloc_at_site(1, MIB, NO_CALLER);
     CHECK(again == p && all_zero(again, MIB));
 }
 
@@ -124,7 +124,7 @@ ISOLATED(what_was_kept_is_cleared_for_calloc)
     start("mmap/huge/touch/keep");
     char *p = get_touched(4 * MIB);
     hak_free_block(p);
-    char *again = hak_calloc_at_site(4, MIB, 0);
+    char *again = hak_calloc_at_site(4, MIB, NO_CALLER);
     CHECK(again == p && all_zero(again, 4 * MIB));
 }
 
@@ -326,7 +326,7 @@ static char *grow_by_moving(size_t bytes, size_t to)
     char *p = get_touched(bytes);
     for (unsigned i = 0; i < 4; i++)
         get(bytes);
-    char *q = hak_realloc_at_site(p, to, 0);
+    char *q = hak_realloc_at_site(p, to, NO_CALLER);
     CHECK(q != NULL);
     return q;
 }
@@ -370,7 +370,7 @@ ISOLATED(a_mapping_that_cannot_be_renewed_is_cleared_for_calloc)
     hak_free_block(p);
     fake_fail_never();
     for (unsigned i = 0; i < 8; i++) {
-        char *q = hak_calloc_at_site(1, 2 * MIB, 0);
+        char *q = hak_calloc_at_site(1, 2 * MIB, NO_CALLER);
         CHECK(q != NULL && all_zero(q, 2 * MIB));
     }
 }

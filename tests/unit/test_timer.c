@@ -35,7 +35,7 @@ static void start(const char *arm, uint64_t now_ns, uint64_t tick_ns)
 
 static char *use_block(void)
 {
-    char *p = hak_alloc_at_site(MIB, 1, 0);
+    char *p = hak_alloc_at_site(MIB, 1, NO_CALLER);
     CHECK(p != NULL);
     memset(p, 1, MIB);
     hak_free_block(p);
@@ -81,7 +81,7 @@ static bool has_thread(void)
 ISOLATED(there_is_no_thread_before_there_is_something_to_give_back)
 {
     start("mmap/base/touch/drop", FAR_AHEAD, 0);
-    CHECK(hak_alloc_at_site(MIB, 1, 0) != NULL);
+    CHECK(hak_alloc_at_site(MIB, 1, NO_CALLER) != NULL);
     CHECK(timer_state == TIMER_NONE && !has_thread());
 }
 
@@ -143,8 +143,8 @@ ISOLATED(a_sleeping_thread_is_woken_for_what_is_queued)
     start("mmap/base/touch/keep", FAR_AHEAD, 0);
     use_block();
     wait_for_state(TIMER_LONG);
-    char *p = hak_alloc_at_site(4 * MIB, 1, 0);
-    CHECK(p != NULL && hak_realloc_at_site(p, MIB, 0) == p); /* the tail is queued */
+    char *p = hak_alloc_at_site(4 * MIB, 1, NO_CALLER);
+    CHECK(p != NULL && hak_realloc_at_site(p, MIB, NO_CALLER) == p); /* the tail is queued */
     hak_free_block(p);
     wait_for_state(TIMER_SHORT);
 }
@@ -178,7 +178,7 @@ ISOLATED(without_a_thread_calls_give_back_what_is_due)
     char *p = use_block();
     fake.now_ns += 20 * MS;
     for (int i = 0; i < 64; i++) {
-        hak_free_block(hak_alloc_at_site(2 * MIB, 1, 0));
+        hak_free_block(hak_alloc_at_site(2 * MIB, 1, NO_CALLER));
         fake.now_ns += 20 * MS;
     }
     CHECK(fake_advised_at(p, OS_GIVE_BACK) && !has_thread());
