@@ -35,6 +35,12 @@
     X(tlb_calls, "calls", COUNT, "system calls that make other cores drop translations")           \
     X(sites, "sites", COUNT, "call sites known")                                                   \
     X(sites_split, "sites", COUNT, "of them split by the depth of the stack, in this run")         \
+    X(sites_by_id, "sites", COUNT, "sites that a loaded policy knew by their id")                  \
+    X(sites_by_symbol, "sites", COUNT,                                                             \
+      "sites it knew from another build, by function and offset in it")                            \
+    X(sites_by_call, "sites", COUNT,                                                               \
+      "sites it knew from another build, by function and number of the call")                      \
+    X(sites_not_known, "sites", COUNT, "sites it did not know")                                    \
     X(site_overflow, "calls", COUNT,                                                               \
       "calls served by the band's default because the site table was full")                        \
     X(site_unknown, "calls", COUNT, "calls from code that is in no loaded module")                 \

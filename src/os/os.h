@@ -49,6 +49,22 @@ struct os_module {
     unsigned build_id_bytes; /* 0: it has none */
 };
 
+/* The function that an address is in: from the symbol tables of its module's file. */
+enum { OS_SYMBOL_BYTES = 96, OS_NAME_BYTES = 77 };
+struct os_symbol {
+    char text[OS_SYMBOL_BYTES]; /* "name+0x1f"; of a name longer than OS_NAME_BYTES see os_symbols.c */
+    int32_t call; /* the call that returns there, counted from 0 among the function's calls to the same target; -1 */
+    bool shared;  /* the module has another function of that name */
+    uintptr_t start;
+    size_t bytes;
+};
+
+struct os_function {
+    const char *name; /* as in os_symbol; valid during the visit */
+    uintptr_t start;
+    size_t bytes;
+};
+
 /* What the process used so far. */
 struct os_usage {
     uint64_t minor_faults, major_faults;
@@ -85,7 +101,14 @@ struct os {
     void (*machine)(struct os_machine *out);
     void (*names)(struct os_names *out);
     bool (*module_of)(uintptr_t pc, struct os_module *out);
-    bool (*symbol_of)(uintptr_t pc, char *buf, size_t cap); /* "name+0x1f"; false: unknown */
+    bool (*symbol_of)(uintptr_t pc, struct os_symbol *out); /* false: unknown, and `out` says so */
+    /* All functions of the module that `pc` is in; false: its file cannot be had, or is not that of the module. */
+    bool (*functions_of)(uintptr_t pc, void (*visit)(const struct os_function *, void *),
+                         void *context);
+    /* The number, as in os_symbol, of the call that returns to `pc` in the function at `start`. */
+    int32_t (*call_of)(uintptr_t start, uintptr_t pc);
+    /* Whether a function has a call of that number, to whatever target. */
+    bool (*has_call)(uintptr_t start, size_t bytes, int32_t number);
     /* From the base of the running thread's stack to this place in it, in 16 bytes: the same in every run. 0: not
      * known, on a stack of the program's own making. */
     uint32_t (*depth_of)(uintptr_t frame);

@@ -14,7 +14,16 @@ long linux_mappings_in(uintptr_t low, uintptr_t high);
 
 /* os_modules.c, os_symbols.c */
 bool linux_module_of(uintptr_t pc, struct os_module *out);
-bool linux_symbol_of(uintptr_t pc, char *buf, size_t cap);
+bool linux_symbol_of(uintptr_t pc, struct os_symbol *out);
+bool linux_functions_of(uintptr_t pc, void (*visit)(const struct os_function *, void *),
+                        void *context);
+
+/* os_calls.c; `code` is what machine code it is. */
+enum os_code { OS_CODE_X86_64, OS_CODE_AARCH64, OS_CODE_OTHER };
+int32_t calls_number(enum os_code code, uintptr_t start, uintptr_t pc);
+bool calls_have(enum os_code code, uintptr_t start, size_t bytes, int32_t number);
+int32_t linux_call_of(uintptr_t start, uintptr_t pc);
+bool linux_has_call(uintptr_t start, size_t bytes, int32_t number);
 
 /* os_stack.c */
 uint32_t linux_depth_of(uintptr_t frame);

@@ -384,16 +384,19 @@ bool cells_have_unsaved(void)
     return atomic_load_explicit(&unsaved, memory_order_relaxed);
 }
 
-static void describe(struct policy_site *to, const struct site *from)
+static void describe(struct policy_site *to, struct site *from)
 {
+    struct site *place = from->of != NULL ? from->of : from;
+    uint64_t known_as = atomic_load_explicit(&from->known_as, memory_order_relaxed);
+    to->moved_from = known_as != from->id ? known_as : 0;
     to->offset = from->offset;
     site_module_name(from, to->module, sizeof(to->module));
     memcpy(to->build_id, from->build_id, sizeof(to->build_id));
     to->of = from->of != NULL ? from->of->id : 0;
     to->depth = from->depth;
-    uint64_t place = from->of != NULL ? from->of->key : from->key;
-    if ((place & SITE_NAMED) == 0)
-        os->symbol_of((uintptr_t)place, to->symbol, sizeof(to->symbol));
+    site_look_up_symbol(place);
+    memcpy(to->symbol, place->symbol.text, sizeof(to->symbol));
+    to->call = place->symbol.call;
 }
 
 /* What the cell learned since it was saved, as a band of its own. */
@@ -412,6 +415,21 @@ static void difference(struct policy_band *out, const struct policy_cell *cell)
     out->champion = champion < 0 ? ARM_NONE : (uint8_t)champion;
 }
 
+/* The site of a context that comes from another build must have moved before the context, or the file would have it
+ * under a site that is not there. */
+static int collect_moved(struct policy_doc *doc, struct site *of)
+{
+    uint64_t known_as =
+        of != NULL ? atomic_load_explicit(&of->known_as, memory_order_relaxed) : 0;
+    if (known_as == 0 || known_as == of->id)
+        return 0;
+    struct policy_site *site = policy_doc_site(doc, of->id, true);
+    if (site == NULL)
+        return -ENOMEM;
+    describe(site, of);
+    return 0;
+}
+
 static int collect_cell(struct policy_doc *doc, struct policy_cell *cell)
 {
     lock_acquire(lock_of(cell));
@@ -426,7 +444,7 @@ static int collect_cell(struct policy_doc *doc, struct policy_cell *cell)
         return -ENOMEM;
     describe(site, cell->site);
     difference(band, cell);
-    return 0;
+    return collect_moved(doc, cell->site->of);
 }
 
 int cells_collect(struct policy_doc *doc)

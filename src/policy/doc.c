@@ -125,11 +125,24 @@ struct policy_site *policy_doc_site(struct policy_doc *doc, uint64_t id, bool cr
     if (site == NULL)
         return NULL;
     site->id = id;
+    site->call = -1;
     memmove(&doc->site[place + 1], &doc->site[place],
             (doc->nr_sites - place) * sizeof(doc->site[0]));
     doc->site[place] = site;
     doc->nr_sites++;
     return site;
+}
+
+void policy_doc_rename(struct policy_doc *doc, unsigned place, uint64_t id)
+{
+    struct policy_site *site = doc->site[place], **end = &doc->site[doc->nr_sites - 1];
+    memmove(&doc->site[place], &doc->site[place + 1], (doc->nr_sites - 1 - place) * sizeof(*end));
+    doc->nr_sites--;
+    struct policy_site **to = &doc->site[site_place(doc, id)];
+    memmove(to + 1, to, (size_t)(end - to) * sizeof(*end));
+    *to = site;
+    doc->nr_sites++;
+    site->id = id;
 }
 
 static struct policy_band *band_new(struct policy_doc *doc, uint64_t site_id, unsigned number)

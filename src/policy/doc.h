@@ -6,7 +6,8 @@
  * serialises access to a document.
  *
  * Who does what: doc.c holds the document, json.c and json_nodes.c read JSON, doc_parse.c makes a document of
- * it, doc_print.c makes text of a document, doc_merge.c adds two up, policy_file.c deals with files.
+ * it, doc_print.c makes text of a document, doc_merge.c adds two up, doc_move.c lets sites follow a rebuilt module,
+ * policy_file.c deals with files.
  */
 #ifndef HAK_POLICY_DOC_H
 #define HAK_POLICY_DOC_H
@@ -89,13 +90,23 @@ struct policy_site {
     char module[64]; /* file name without directories; "" unknown; for HAK_ALLOC the source file */
     char build_id[41]; /* lower-case hex; "" none */
     char symbol[96];   /* "name+0x1f"; "" unknown */
+    int32_t call; /* the call there, counted from 0 among its function's to the same target; -1: unknown */
     uint64_t of;       /* the site that this is a context of; 0: it is none */
     uint32_t depth;    /* of the stack there, in POLICY_DEPTH_BYTES; 0: no context */
     bool
         split; /* its contexts differ from it; set by policy_doc_mark_split() and not in the file */
     unsigned nr_bands;
     struct policy_band *band[BAND_COUNT]; /* the first nr_bands are used; rising order of ->band */
+    /* In memory only. */
+    uint64_t moved_from; /* of what was learned: the id the site had in another build; 0: none */
+    uint64_t moves_to;   /* during a merge: the id it will have; 0: it stays */
+    uint64_t function;   /* rebuilt.c's: hash of module and function; 0: not indexed */
+    struct policy_site *next; /* of those with the hash's slot */
+    bool is_found;            /* a function of this name is in the module that runs */
+    uint8_t now;              /* enum known_how its call would be matched there */
 };
+
+struct policy_index; /* rebuilt.h */
 
 struct policy_doc {
     struct policy_machine machine;  /* all zero: not known */
@@ -104,7 +115,8 @@ struct policy_doc {
     uint8_t default_arm[BAND_COUNT]; /* enum arm_id by band - BAND_FIRST; ARM_NONE: not given */
     unsigned nr_bands;               /* of all sites */
     unsigned nr_sites, cap_sites;
-    struct policy_site **site; /* rising order of id */
+    struct policy_site **site;  /* rising order of id */
+    struct policy_index *index; /* of functions, for other builds; NULL: there is none */
     struct policy_pool *pool;
 };
 
@@ -134,6 +146,18 @@ void policy_size_text(unsigned band, char text[POLICY_SIZE_BYTES]);
 struct policy_site *policy_doc_site(struct policy_doc *doc, uint64_t id, bool create);
 struct policy_band *policy_site_band(struct policy_doc *doc, struct policy_site *site,
                                      unsigned band, bool create);
+
+/* Gives the site at `place` another id, which no other has, and its place by that. */
+void policy_doc_rename(struct policy_doc *doc, unsigned place, uint64_t id);
+
+/*
+ * In a merge: what `into` has under the id of another build gets the id and the description that `from` has for it, and
+ * its contexts go with it. Where `into` has both, both stay as they are: somebody else was here before.
+ */
+void policy_doc_move(struct policy_doc *into, const struct policy_doc *from);
+
+/* The id of a site's context. */
+uint64_t policy_context_id(uint64_t of, uint32_t depth);
 
 /* Marks the sites of which a context has another champion than the site itself: where all agree there is nothing
  * to tell apart. */

@@ -46,6 +46,8 @@ static void describe_site(struct policy_site *s, const struct policy_site *from)
     }
     if (s->symbol[0] == '\0')
         memcpy(s->symbol, from->symbol, sizeof(s->symbol));
+    if (s->call < 0 && strcmp(s->symbol, from->symbol) == 0)
+        s->call = from->call;
 }
 
 static bool is_played(const struct policy_band *b)
@@ -112,6 +114,7 @@ int policy_doc_merge(struct policy_doc *into, const struct policy_doc *from,
     }
     if (into->nr_sites == 0 && from->nr_sites > 0)
         into->goal = from->goal;
+    policy_doc_move(into, from);
     int status = make_room(into, from);
     if (status != 0) {
         snprintf(error->text, sizeof(error->text), "no %s for the sites of both",

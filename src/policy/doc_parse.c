@@ -262,6 +262,7 @@ static const struct row site_rows[] = {
     TEXT_ROW(policy_site, build_id, read_build_id),
     TEXT_ROW(policy_site, offset, read_offset),
     TEXT_ROW(policy_site, symbol, read_text),
+    {"call", read_integer, offsetof(struct policy_site, call), sizeof(int32_t), 0, INT32_MAX, false},
     {"context", read_context, 0, 0, 0, 0, false},
     {"bands", read_bands, 0, 0, 0, 0, false},
 };
@@ -286,6 +287,7 @@ static bool take_site(struct reader *r)
     struct policy_site *site = policy_pool_alloc(doc->pool, sizeof(*site));
     if (site == NULL)
         return read_no_memory(r, 0);
+    site->call = -1;
     if (!read_object(r, 0, site_rows, ARRAY_SIZE(site_rows), site))
         return false;
     if (!policy_doc_append(doc, site))

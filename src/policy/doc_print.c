@@ -313,6 +313,10 @@ static void put_site(struct out *o, const struct policy_site *s)
         put_key(o, ",\n      ", "symbol");
         put_text(o, s->symbol);
     }
+    if (s->call >= 0) {
+        put_key(o, ",\n      ", "call");
+        put_number(o, (uint64_t)s->call);
+    }
     if (s->of != 0) {
         put_key(o, ",\n      ", "context");
         put_key(o, "{", "of");

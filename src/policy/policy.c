@@ -10,6 +10,7 @@
 #include "policy/cell.h"
 #include "policy/cost.h"
 #include "policy/doc.h"
+#include "policy/rebuilt.h"
 #include "stats/stats.h"
 
 enum {
@@ -97,10 +98,28 @@ static void find_arms(const struct os_machine *machine, bool have_arena)
 static struct policy_site *known_site(const struct site *site)
 {
     struct policy_doc *doc = policy.doc;
-    return doc != NULL && site->id != 0 ? policy_doc_site(doc, site->id, false) : NULL;
+    uint64_t id = atomic_load_explicit(&site->known_as, memory_order_relaxed);
+    return doc != NULL && id != 0 ? policy_doc_site(doc, id, false) : NULL;
 }
 
-/* Sets a site's arms from the policy; called with the site table's lock held, or before it is shared. */
+static void recognise_site(struct site *site)
+{
+    rebuilt_recognise(policy.doc, site);
+}
+
+static void count_known(const struct site *site)
+{
+    static const enum stat_id by[KNOWN_HOWS] = {
+        [KNOWN_NOT] = STAT_sites_not_known,
+        [KNOWN_BY_ID] = STAT_sites_by_id,
+        [KNOWN_BY_SYMBOL] = STAT_sites_by_symbol,
+        [KNOWN_BY_CALL] = STAT_sites_by_call,
+    };
+    if (policy.doc != NULL && site->of == NULL)
+        stat_add(by[atomic_load_explicit(&site->known_how, memory_order_relaxed)], 1);
+}
+
+/* Sets a site's arms from the policy; called with the site table's lock held. */
 static void fill_site(struct site *site)
 {
     const struct policy_site *known = known_site(site);
@@ -116,11 +135,14 @@ static void fill_site(struct site *site)
             atomic_store_explicit(&site->arm[i], playable_arm(i, known->band[b]->champion),
                                   memory_order_relaxed);
     }
+    count_known(site);
 }
+
+static const struct site_hooks hooks = {.recognise = recognise_site, .fill = fill_site};
 
 uint64_t policy_name_site(const char *file, unsigned line)
 {
-    return site_add_named(file, line, fill_site);
+    return site_add_named(file, line, &hooks);
 }
 
 static const struct policy_band *known_band(const struct site *site, unsigned band)
@@ -171,12 +193,12 @@ static HAK_NOINLINE struct decision choose_rarely(struct caller caller, size_t b
         by_default.arm = (enum arm_id)playable_arm(index, (uint8_t)policy.forced);
     if (!policy.looks_up || caller.site == 0)
         return by_default;
-    struct site *site = site_find_or_add(caller.site, fill_site);
+    struct site *site = site_find_or_add(caller.site, &hooks);
     if (site == NULL)
         return by_default;
     uint32_t depth = caller.frame != 0 ? os->depth_of(caller.frame) : 0;
     if (is_split(site) && depth != 0)
-        site = site_find_or_add_context(site, depth, fill_site);
+        site = site_find_or_add_context(site, depth, &hooks);
     return policy.learns ? learn(site, depth, bytes, by_default) : as_decided(site, bytes);
 }
 
@@ -268,6 +290,7 @@ static struct policy_doc *read_policy(const char *path, bool missing_ok)
     struct policy_doc *doc = policy_file_read(path, missing_ok, &error);
     if (doc != NULL) {
         policy_doc_mark_split(doc);
+        rebuilt_index(doc, path);
         return doc;
     }
     stat_add(STAT_policy_failures, 1);
@@ -334,9 +357,13 @@ int policy_load(const char *path)
         return policy.forced != ARM_NONE ? -EPERM : -ENOMEM;
     }
     lock_acquire(&save_lock);
-    site_fork_prepare();
-    /* The former document stays mapped: a thread may be reading it to make a site. */
+    /* The former document stays mapped: a thread may be reading it to make a site. Sites that are made from here on
+     * are made of the new one. */
     policy.doc = doc;
+    unsigned sites = site_count();
+    for (unsigned i = 0; i < sites; i++)
+        recognise_site(site_at(i));
+    site_fork_prepare();
     take_defaults();
     for (unsigned i = 0; i < site_count(); i++)
         adopt(site_at(i));

@@ -6,6 +6,7 @@
 
 #include "base/lock.h"
 #include "os/os.h"
+#include "policy/doc.h"
 #include "policy/site.h"
 #include "stats/stats.h"
 
@@ -55,8 +56,7 @@ static void print_hex(char *to, const unsigned char *bytes, unsigned n)
     to[2 * n] = '\0';
 }
 
-/* The main program's name is not in the loader's list, and asking for it is a system call. */
-static void main_program(char *buf, size_t cap)
+void site_main_program(char *buf, size_t cap)
 {
     char path[512];
     if (os->readlink("/proc/self/exe", path, sizeof(path)) > 0)
@@ -80,7 +80,7 @@ static void describe_address(struct site *site)
     if (module.path[0] != '\0')
         copy_text(site->module, sizeof(site->module), file_name(module.path));
     else if (module.build_id_bytes == 0)
-        main_program(site->module, sizeof(site->module));
+        site_main_program(site->module, sizeof(site->module));
     print_hex(site->build_id, module.build_id, module.build_id_bytes);
 
     /* A module without a build-id is known by its name. */
@@ -93,9 +93,19 @@ static void describe_address(struct site *site)
 void site_module_name(const struct site *site, char *buf, size_t cap)
 {
     if (site->module[0] == '\0' && site->id != 0)
-        main_program(buf, cap);
+        site_main_program(buf, cap);
     else
         copy_text(buf, cap, site->module);
+}
+
+void site_look_up_symbol(struct site *site)
+{
+    if (site->symbol_known || site->of != NULL)
+        return;
+    site->symbol_known = true;
+    site->symbol = (struct os_symbol){.call = -1};
+    if (site->id != 0 && (site->key & SITE_NAMED) == 0)
+        os->symbol_of((uintptr_t)site->key, &site->symbol);
 }
 
 static void publish(struct site *site)
@@ -129,15 +139,17 @@ static bool may_have_one_more(const struct site *of)
 }
 
 /* Adds a described site, unless another thread was faster; NULL: the table is full. */
-static struct site *add(const struct site *described, void (*fill)(struct site *))
+static struct site *add(struct site *described, const struct site_hooks *hooks)
 {
+    if (site_find(described->key) == NULL && has_room(described->key))
+        hooks->recognise(described);
     lock_acquire(&lock);
     struct site *site = site_find(described->key);
     if (site == NULL && has_room(described->key) && may_have_one_more(described->of)) {
         unsigned n = atomic_load_explicit(&nr_sites, memory_order_relaxed);
         site = &sites[n];
         memcpy(site, described, sizeof(*site));
-        fill(site);
+        hooks->fill(site);
         if (site->of != NULL)
             atomic_fetch_add_explicit(&site->of->contexts, 1, memory_order_relaxed);
         publish(site);
@@ -150,7 +162,7 @@ static struct site *add(const struct site *described, void (*fill)(struct site *
     return site;
 }
 
-struct site *site_find_or_add(uint64_t key, void (*fill)(struct site *))
+struct site *site_find_or_add(uint64_t key, const struct site_hooks *hooks)
 {
     struct site *found = site_find(key);
     if (HAK_LIKELY(found != NULL))
@@ -165,7 +177,7 @@ struct site *site_find_or_add(uint64_t key, void (*fill)(struct site *))
         described.id = key; /* a name's ID that was not made by hak_site() in this process */
     else
         describe_address(&described);
-    return add(&described, fill);
+    return add(&described, hooks);
 }
 
 static uint64_t context_key(const struct site *of, uint32_t depth)
@@ -174,7 +186,8 @@ static uint64_t context_key(const struct site *of, uint32_t depth)
     return ((hash ^ hash >> 32) & ~(SITE_NAMED | SITE_CONTEXT)) | SITE_CONTEXT;
 }
 
-struct site *site_find_or_add_context(struct site *of, uint32_t depth, void (*fill)(struct site *))
+struct site *site_find_or_add_context(struct site *of, uint32_t depth,
+                                      const struct site_hooks *hooks)
 {
     uint64_t key = context_key(of, depth);
     struct site *found = site_find(key);
@@ -186,15 +199,13 @@ struct site *site_find_or_add_context(struct site *of, uint32_t depth, void (*fi
     struct site described = {.key = key, .of = of, .depth = depth, .offset = of->offset};
     memcpy(described.module, of->module, sizeof(described.module));
     memcpy(described.build_id, of->build_id, sizeof(described.build_id));
-    if (of->id != 0) {
-        uint64_t hashed[2] = {of->id, depth};
-        described.id = XXH3_64bits(hashed, sizeof(hashed));
-    }
-    found = add(&described, fill);
+    if (of->id != 0)
+        described.id = policy_context_id(of->id, depth);
+    found = add(&described, hooks);
     return found != NULL ? found : of;
 }
 
-uint64_t site_add_named(const char *file, unsigned line, void (*fill)(struct site *))
+uint64_t site_add_named(const char *file, unsigned line, const struct site_hooks *hooks)
 {
     struct site described = {.offset = line};
     char text[320];
@@ -203,7 +214,7 @@ uint64_t site_add_named(const char *file, unsigned line, void (*fill)(struct sit
     described.id = XXH3_64bits(text, (size_t)n) | SITE_NAMED;
     described.key = described.id;
     if (site_slots != NULL)
-        add(&described, fill);
+        add(&described, hooks);
     return described.key;
 }
 

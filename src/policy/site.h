@@ -18,6 +18,7 @@
 
 #include "base/attr.h"
 #include "base/bits.h"
+#include "os/os.h"
 #include "policy/arms.h"
 #include "policy/contexts.h"
 
@@ -46,6 +47,20 @@ struct site {
     uint64_t offset;
     char module[64]; /* "": the main program, or no module */
     char build_id[41];
+    /* The ID under which the policy in force knows it: its own, that of the same place in another build, or 0. */
+    _Atomic uint64_t known_as;
+    _Atomic uint8_t known_how; /* enum known_how of rebuilt.h */
+    /* Before the site is shared, and then under the lock of saving: */
+    bool symbol_known; /* it was looked up */
+    struct os_symbol symbol;
+};
+
+/* What the policy has to say of a site that is new. */
+struct site_hooks {
+    /* Before others can see it and without a lock, so that files may be read. */
+    void (*recognise)(struct site *);
+    /* The last thing before others see it, under the table's lock. */
+    void (*fill)(struct site *);
 };
 
 struct site_slot {
@@ -78,17 +93,24 @@ static inline struct site *site_find(uint64_t key)
 /* Makes the table. false: no memory for it. */
 bool site_table_start(void);
 
-/* The site of a key, made when missing; `fill` is called on a new one before others can see it. NULL: full. */
-struct site *site_find_or_add(uint64_t key, void (*fill)(struct site *));
+/* The site of a key, made when missing. NULL: full. */
+struct site *site_find_or_add(uint64_t key, const struct site_hooks *hooks);
 
 /* The context of a split site at this depth, made when missing; the site itself where there is no room. */
-struct site *site_find_or_add_context(struct site *of, uint32_t depth, void (*fill)(struct site *));
+struct site *site_find_or_add_context(struct site *of, uint32_t depth,
+                                      const struct site_hooks *hooks);
 
 /* Registers a site of the program's own naming; its key, which is its ID with SITE_NAMED. */
-uint64_t site_add_named(const char *file, unsigned line, void (*fill)(struct site *));
+uint64_t site_add_named(const char *file, unsigned line, const struct site_hooks *hooks);
 
 /* For people: the file name of the site's module; "" where it is in none. */
 void site_module_name(const struct site *site, char *buf, size_t cap);
+
+/* The main program's file name, which is not in the loader's list: asking for it is a system call. */
+void site_main_program(char *buf, size_t cap);
+
+/* Fills in site->symbol, once; of a context nothing. Reads a file. */
+void site_look_up_symbol(struct site *site);
 
 /* All sites, in the order they came: 0 <= i < site_count(). */
 unsigned site_count(void);

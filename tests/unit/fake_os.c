@@ -273,9 +273,60 @@ static bool fake_module_of(uintptr_t pc, struct os_module *out)
     return false;
 }
 
-static bool fake_symbol_of(uintptr_t pc, char *buf, size_t cap)
+static bool fake_symbol_of(uintptr_t pc, struct os_symbol *out)
 {
-    return fake.nr_modules == 0 && os_linux.symbol_of(pc, buf, cap);
+    fake.symbol_looks++;
+    if (fake.nr_modules == 0)
+        return os_linux.symbol_of(pc, out);
+    *out = (struct os_symbol){.call = -1};
+    for (unsigned i = 0; i < fake.nr_symbols; i++)
+        if (fake.symbol[i].pc == pc)
+            *out = fake.symbol[i].is;
+    return out->text[0] != '\0';
+}
+
+/* The functions are those that have symbols. */
+static bool fake_functions_of(uintptr_t pc, void (*visit)(const struct os_function *, void *),
+                              void *context)
+{
+    struct os_module module, other;
+    if (fake.nr_modules == 0)
+        return os_linux.functions_of(pc, visit, context);
+    if (!fake_module_of(pc, &module))
+        return false;
+    for (unsigned i = 0; i < fake.nr_symbols; i++) {
+        const struct os_symbol *s = &fake.symbol[i].is;
+        bool known = !fake_module_of(s->start, &other) || other.base != module.base;
+        for (unsigned k = 0; k < i; k++)
+            known |= fake.symbol[k].is.start == s->start;
+        if (known)
+            continue;
+        char name[OS_SYMBOL_BYTES];
+        strcpy(name, s->text);
+        *strrchr(name, '+') = '\0';
+        visit(&(struct os_function){name, s->start, s->bytes}, context);
+    }
+    return true;
+}
+
+static int32_t fake_call_of(uintptr_t start, uintptr_t pc)
+{
+    if (fake.nr_modules == 0)
+        return os_linux.call_of(start, pc);
+    for (unsigned i = 0; i < fake.nr_symbols; i++)
+        if (fake.symbol[i].is.start == start && fake.symbol[i].pc == pc)
+            return fake.symbol[i].is.call;
+    return -1;
+}
+
+static bool fake_has_call(uintptr_t start, size_t bytes, int32_t number)
+{
+    if (fake.nr_modules == 0)
+        return os_linux.has_call(start, bytes, number);
+    for (unsigned i = 0; i < fake.nr_symbols; i++)
+        if (fake.symbol[i].is.start == start && fake.symbol[i].is.call == number)
+            return true;
+    return false;
 }
 
 static uint32_t fake_depth_of(uintptr_t frame)
@@ -413,6 +464,9 @@ void fake_start(void)
     fake_os.names = fake_names;
     fake_os.module_of = fake_module_of;
     fake_os.symbol_of = fake_symbol_of;
+    fake_os.functions_of = fake_functions_of;
+    fake_os.call_of = fake_call_of;
+    fake_os.has_call = fake_has_call;
     fake_os.depth_of = fake_depth_of;
 
     memset(&fake, 0, sizeof(fake));

@@ -28,6 +28,7 @@ enum {
     FAKE_RECORDS = 8192, /* later calls are counted only */
     FAKE_VARIABLES = 16,
     FAKE_MODULES = 4,
+    FAKE_SYMBOLS = 16,
 };
 
 struct fake_record {
@@ -44,6 +45,11 @@ struct fake_module {
     struct os_module is;
 };
 
+struct fake_symbol {
+    uintptr_t pc;
+    struct os_symbol is;
+};
+
 struct fake {
     struct os_machine machine;    /* set before hakmem starts */
     uint64_t now_ns;              /* the clock; at least 1 */
@@ -56,6 +62,9 @@ struct fake {
     bool never_resident;          /* residency fails */
     unsigned nr_modules;          /* 0: the real ones */
     struct fake_module module[FAKE_MODULES];
+    unsigned nr_symbols; /* what is known where the modules are not the real ones */
+    struct fake_symbol symbol[FAKE_SYMBOLS];
+    unsigned symbol_looks; /* how often somebody asked */
     unsigned nr_records;
     struct fake_record record[FAKE_RECORDS];
     size_t map_bytes; /* mapped by map() and not released */

@@ -70,6 +70,8 @@ static bool add_site(struct policy_doc *doc, uint64_t *random)
     if (doc->nr_sites % 4 != 0)
         snprintf(site->symbol, sizeof(site->symbol), "f<%u>::g()+0x1f",
                  (unsigned)(sample_random(random) % 100));
+    if (doc->nr_sites % 4 == 1 || doc->nr_sites % 4 == 3)
+        site->call = (int32_t)(sample_random(random) % 5);
     if (doc->nr_sites % 4 == 2) {
         site->of = doc->site[0]->id ^ 2;
         site->depth = doc->nr_sites;

@@ -131,17 +131,19 @@ static void fill_nothing(struct site *site)
     (void)site;
 }
 
+static const struct site_hooks no_hooks = {.recognise = fill_nothing, .fill = fill_nothing};
+
 static uint64_t context_id(uint64_t site, uintptr_t frame)
 {
     struct site of = {.key = site, .id = site};
-    return site_find_or_add_context(&of, (uint32_t)(frame >> 4), fill_nothing)->id;
+    return site_find_or_add_context(&of, (uint32_t)(frame >> 4), &no_hooks)->id;
 }
 
 /* A policy in which the site and one of its contexts have these champions. */
 static uint64_t put_policy(uintptr_t frame, enum arm_id of_site, enum arm_id of_context)
 {
     CHECK(site_table_start());
-    uint64_t site = site_add_named("a.c", 7, fill_nothing);
+    uint64_t site = site_add_named("a.c", 7, &no_hooks);
     struct policy_doc *doc = policy_doc_new();
     struct policy_site *context = policy_doc_site(doc, context_id(site, frame), true);
     policy_site_band(doc, policy_doc_site(doc, site, true), 22, true)->champion = (uint8_t)of_site;

@@ -19,6 +19,16 @@ static void fill(struct site *site)
         site->arm[i] = (uint8_t)(site->id % ARM_COUNT);
 }
 
+static unsigned recognised;
+
+static void recognise(struct site *site)
+{
+    recognised++;
+    CHECK(site_find(site->key) == NULL);
+}
+
+static const struct site_hooks hooks = {.recognise = recognise, .fill = fill};
+
 static void load(unsigned n, uintptr_t base, const char *path, const char *build_id)
 {
     struct fake_module *m = &fake.module[n];
@@ -32,13 +42,13 @@ static void load(unsigned n, uintptr_t base, const char *path, const char *build
 static void start(void)
 {
     fake_start();
-    filled = 0;
+    filled = recognised = 0;
     CHECK(site_table_start());
 }
 
 static uint64_t id_at(uint64_t key)
 {
-    struct site *site = site_find_or_add(key, fill);
+    struct site *site = site_find_or_add(key, &hooks);
     CHECK(site != NULL);
     return site->id;
 }
@@ -77,7 +87,7 @@ ISOLATED(a_site_is_described_for_people)
 {
     start();
     load(0, 0x100000, "/usr/lib/libpeople.so.1", "\x01\xab");
-    struct site *site = site_find_or_add(0x100abc, fill);
+    struct site *site = site_find_or_add(0x100abc, &hooks);
     CHECK(strcmp(site->module, "libpeople.so.1") == 0);
     CHECK(strcmp(site->build_id, "01ab") == 0);
     CHECK(site->offset == 0xabc);
@@ -98,9 +108,9 @@ ISOLATED(a_site_is_described_once_and_then_found)
     start();
     load(0, 0x100000, "/lib/one.so", "build-one");
     CHECK(site_find(0x100123) == NULL);
-    struct site *site = site_find_or_add(0x100123, fill);
+    struct site *site = site_find_or_add(0x100123, &hooks);
     CHECK(site_find(0x100123) == site);
-    CHECK(site_find_or_add(0x100123, fill) == site);
+    CHECK(site_find_or_add(0x100123, &hooks) == site);
     CHECK(filled == 1 && site_count() == 1 && site_at(0) == site);
     CHECK(stat_get(STAT_sites) == 1);
 }
@@ -109,7 +119,7 @@ ISOLATED(the_program_itself_goes_by_the_name_of_its_file)
 {
     start();
     struct site *site =
-        site_find_or_add((uintptr_t)&a_site_is_described_once_and_then_found_body, fill);
+        site_find_or_add((uintptr_t)&a_site_is_described_once_and_then_found_body, &hooks);
     char name[sizeof(site->module)];
     site_module_name(site, name, sizeof(name));
     CHECK(strstr(name, "test_site") != NULL);
@@ -119,11 +129,11 @@ ISOLATED(the_program_itself_goes_by_the_name_of_its_file)
 ISOLATED(a_named_site_is_its_file_and_line)
 {
     start();
-    uint64_t key = site_add_named("src/a.c", 7, fill);
+    uint64_t key = site_add_named("src/a.c", 7, &hooks);
     CHECK((key & SITE_NAMED) != 0);
-    CHECK(site_add_named("src/a.c", 7, fill) == key);
-    CHECK(site_add_named("src/a.c", 8, fill) != key);
-    CHECK(site_add_named("src/b.c", 7, fill) != key);
+    CHECK(site_add_named("src/a.c", 7, &hooks) == key);
+    CHECK(site_add_named("src/a.c", 8, &hooks) != key);
+    CHECK(site_add_named("src/b.c", 7, &hooks) != key);
     struct site *site = site_find(key);
     CHECK(site != NULL && site->id == key && site->offset == 7);
     CHECK(strcmp(site->module, "a.c") == 0);
@@ -133,10 +143,10 @@ ISOLATED(a_named_site_is_its_file_and_line)
 ISOLATED(a_named_site_has_its_key_without_a_table_too)
 {
     fake_start();
-    uint64_t key = site_add_named("src/a.c", 7, fill);
+    uint64_t key = site_add_named("src/a.c", 7, &hooks);
     CHECK((key & SITE_NAMED) != 0 && filled == 0);
     CHECK(site_table_start());
-    CHECK(site_add_named("src/a.c", 7, fill) == key);
+    CHECK(site_add_named("src/a.c", 7, &hooks) == key);
     CHECK(filled == 1);
 }
 
@@ -146,7 +156,7 @@ ISOLATED(very_long_names_are_cut_where_they_are_shown)
     memset(name, 'n', sizeof(name) - 1);
     name[sizeof(name) - 1] = '\0';
     start();
-    struct site *site = site_find(site_add_named(name, 4294967295u, fill));
+    struct site *site = site_find(site_add_named(name, 4294967295u, &hooks));
     CHECK(site != NULL && strlen(site->module) == sizeof(site->module) - 1);
 }
 
@@ -156,7 +166,7 @@ ISOLATED(a_full_table_turns_new_sites_away_counts_them_and_keeps_the_old)
     uint64_t first = SITE_NAMED | 1;
     start();
     for (uint64_t i = 1; i <= SITE_MAX + 1000; i++) {
-        bool in = site_find_or_add(SITE_NAMED | i, fill) != NULL;
+        bool in = site_find_or_add(SITE_NAMED | i, &hooks) != NULL;
         added += in;
         turned_away += !in;
     }
@@ -164,7 +174,7 @@ ISOLATED(a_full_table_turns_new_sites_away_counts_them_and_keeps_the_old)
     CHECK(turned_away >= 1000);
     CHECK(stat_get(STAT_site_overflow) == turned_away);
     CHECK(stat_get(STAT_sites) == added && site_count() == added && filled == added);
-    CHECK(site_find_or_add(first, fill) != NULL);
+    CHECK(site_find_or_add(first, &hooks) != NULL);
 }
 
 ISOLATED(without_memory_there_is_no_table)
