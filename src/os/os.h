@@ -52,9 +52,11 @@ struct os_module {
 /* The function that an address is in: from the symbol tables of its module's file. */
 enum { OS_SYMBOL_BYTES = 96, OS_NAME_BYTES = 77 };
 struct os_symbol {
-    char text[OS_SYMBOL_BYTES]; /* "name+0x1f"; of a name longer than OS_NAME_BYTES see os_symbols.c */
-    int32_t call; /* the call that returns there, counted from 0 among the function's calls to the same target; -1 */
-    bool shared;  /* the module has another function of that name */
+    char text
+        [OS_SYMBOL_BYTES]; /* "name+0x1f"; of a name longer than OS_NAME_BYTES see os_symbols.c */
+    int32_t
+        call; /* the call that returns there, counted from 0 among the function's calls to the same target; -1 */
+    bool shared; /* the module has another function of that name */
     uintptr_t start;
     size_t bytes;
 };
@@ -105,8 +107,9 @@ struct os {
     /* All functions of the module that `pc` is in; false: its file cannot be had, or is not that of the module. */
     bool (*functions_of)(uintptr_t pc, void (*visit)(const struct os_function *, void *),
                          void *context);
-    /* The number, as in os_symbol, of the call that returns to `pc` in the function at `start`. */
-    int32_t (*call_of)(uintptr_t start, uintptr_t pc);
+    /* The number, as in os_symbol, of the call that returns to `pc` in the function at `start`; where it has one, also
+     * what it goes to: a function, a stub, or a place in the module's table of addresses. */
+    int32_t (*call_of)(uintptr_t start, uintptr_t pc, uintptr_t *goes_to);
     /* Whether a function has a call of that number, to whatever target. */
     bool (*has_call)(uintptr_t start, size_t bytes, int32_t number);
     /* From the base of the running thread's stack to this place in it, in 16 bytes: the same in every run. 0: not

@@ -73,11 +73,12 @@ static bool is_in_module(uintptr_t target, const struct os_module *module)
     return target != 0 && linux_module_of(target, &other) && other.base == module->base;
 }
 
-int32_t calls_number(enum os_code code, uintptr_t start, uintptr_t pc)
+int32_t calls_number(enum os_code code, uintptr_t start, uintptr_t pc, uintptr_t *goes_to)
 {
     struct os_module module;
     uintptr_t target = pc > start ? target_of(code, start, pc) : 0, step = step_of(code);
     int32_t number = 0;
+    *goes_to = target;
     if (target == 0 || !linux_module_of(start, &module) || !is_in_module(target, &module))
         return -1;
     for (uintptr_t end = start + step; end < pc; end += step)
@@ -120,9 +121,9 @@ bool calls_have(enum os_code code, uintptr_t start, size_t bytes, int32_t number
     return false;
 }
 
-int32_t linux_call_of(uintptr_t start, uintptr_t pc)
+int32_t linux_call_of(uintptr_t start, uintptr_t pc, uintptr_t *goes_to)
 {
-    return calls_number(code_here, start, pc);
+    return calls_number(code_here, start, pc, goes_to);
 }
 
 bool linux_has_call(uintptr_t start, size_t bytes, int32_t number)

@@ -20,9 +20,9 @@ bool linux_functions_of(uintptr_t pc, void (*visit)(const struct os_function *, 
 
 /* os_calls.c; `code` is what machine code it is. */
 enum os_code { OS_CODE_X86_64, OS_CODE_AARCH64, OS_CODE_OTHER };
-int32_t calls_number(enum os_code code, uintptr_t start, uintptr_t pc);
+int32_t calls_number(enum os_code code, uintptr_t start, uintptr_t pc, uintptr_t *goes_to);
 bool calls_have(enum os_code code, uintptr_t start, size_t bytes, int32_t number);
-int32_t linux_call_of(uintptr_t start, uintptr_t pc);
+int32_t linux_call_of(uintptr_t start, uintptr_t pc, uintptr_t *goes_to);
 bool linux_has_call(uintptr_t start, size_t bytes, int32_t number);
 
 /* os_stack.c */

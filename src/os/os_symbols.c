@@ -95,8 +95,7 @@ static bool is_readable_code(const struct table *table, uint64_t start, uint64_t
     for (unsigned i = 0; i < table->nr_segments; i++) {
         const ElfW(Phdr) *p = &table->segment[i];
         if (p->p_type == PT_LOAD && (p->p_flags & (PF_R | PF_X)) == (PF_R | PF_X) &&
-            start >= p->p_vaddr && bytes <= p->p_memsz &&
-            start - p->p_vaddr <= p->p_memsz - bytes)
+            start >= p->p_vaddr && bytes <= p->p_memsz && start - p->p_vaddr <= p->p_memsz - bytes)
             return true;
     }
     return false;
@@ -198,17 +197,17 @@ bool linux_symbol_of(uintptr_t pc, struct os_symbol *out)
 {
     struct image image;
     struct table table;
+    uintptr_t goes_to;
     *out = (struct os_symbol){.call = -1};
     if (!open_image(pc, &image))
         return false;
-    bool found =
-        find_table(&image, &table) && search_table(&table, pc - image.module.base, out);
+    bool found = find_table(&image, &table) && search_table(&table, pc - image.module.base, out);
     close_image(&image);
     if (!found)
         return false;
     out->start += image.module.base;
     if (image.module.build_id_bytes != 0) /* else it is not certain that this is its file */
-        out->call = linux_call_of(out->start, pc);
+        out->call = linux_call_of(out->start, pc, &goes_to);
     return true;
 }
 

@@ -419,8 +419,7 @@ static void difference(struct policy_band *out, const struct policy_cell *cell)
  * under a site that is not there. */
 static int collect_moved(struct policy_doc *doc, struct site *of)
 {
-    uint64_t known_as =
-        of != NULL ? atomic_load_explicit(&of->known_as, memory_order_relaxed) : 0;
+    uint64_t known_as = of != NULL ? atomic_load_explicit(&of->known_as, memory_order_relaxed) : 0;
     if (known_as == 0 || known_as == of->id)
         return 0;
     struct policy_site *site = policy_doc_site(doc, of->id, true);

@@ -90,7 +90,7 @@ struct policy_site {
     char module[64]; /* file name without directories; "" unknown; for HAK_ALLOC the source file */
     char build_id[41]; /* lower-case hex; "" none */
     char symbol[96];   /* "name+0x1f"; "" unknown */
-    int32_t call; /* the call there, counted from 0 among its function's to the same target; -1: unknown */
+    int32_t call;      /* its number among the function's to the same target, from 0; -1: unknown */
     uint64_t of;       /* the site that this is a context of; 0: it is none */
     uint32_t depth;    /* of the stack there, in POLICY_DEPTH_BYTES; 0: no context */
     bool
@@ -102,8 +102,11 @@ struct policy_site {
     uint64_t moves_to;   /* during a merge: the id it will have; 0: it stays */
     uint64_t function;   /* rebuilt.c's: hash of module and function; 0: not indexed */
     struct policy_site *next; /* of those with the hash's slot */
-    bool is_found;            /* a function of this name is in the module that runs */
-    uint8_t now;              /* enum known_how its call would be matched there */
+    uintptr_t start;          /* where its function is in the module that runs; 0: nowhere */
+    size_t bytes;             /* of that */
+    bool several;             /* functions have its name there */
+    _Atomic bool stands;      /* the recorded call is where it was in its function */
+    uint8_t now;              /* enum known_how the call would be matched */
 };
 
 struct policy_index; /* rebuilt.h */

@@ -92,6 +92,13 @@ bool read_integer(struct reader *r, int node, const struct row *row, void *targe
     return true;
 }
 
+bool read_call(struct reader *r, int node, const struct row *row, void *target)
+{
+    static const struct row number = {.bytes = sizeof(int32_t), .high = INT32_MAX};
+    (void)row;
+    return read_integer(r, node, &number, target);
+}
+
 /* A row without bytes is there for people: of the right type, and nothing more is made of it. */
 bool read_text(struct reader *r, int node, const struct row *row, void *target)
 {

@@ -36,6 +36,7 @@ bool read_object(struct reader *r, int node, const struct row *rows, unsigned n,
 
 row_reader read_integer;     /* 1, 4 or 8 bytes */
 row_reader read_text;        /* printable, into `bytes` bytes */
+row_reader read_call;        /* int32_t */
 row_reader read_arm;         /* uint8_t */
 row_reader read_arm_or_null; /* uint8_t; null is ARM_NONE */
 row_reader read_goal;        /* enum policy_goal */

@@ -262,7 +262,7 @@ static const struct row site_rows[] = {
     TEXT_ROW(policy_site, build_id, read_build_id),
     TEXT_ROW(policy_site, offset, read_offset),
     TEXT_ROW(policy_site, symbol, read_text),
-    {"call", read_integer, offsetof(struct policy_site, call), sizeof(int32_t), 0, INT32_MAX, false},
+    TEXT_ROW(policy_site, call, read_call),
     {"context", read_context, 0, 0, 0, 0, false},
     {"bands", read_bands, 0, 0, 0, 0, false},
 };

@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "policy/pool.h"
@@ -30,8 +29,7 @@ static struct policy_module *module_slot(const struct policy_index *index, const
     uint64_t hash = XXH3_64bits(name, strlen(name)) | 1;
     for (uint64_t at = hash >> 1;; at++) {
         struct policy_module *module = &index->module[at & index->mask];
-        if (module->hash == 0 ||
-            (module->hash == hash && strcmp(module->first->module, name) == 0))
+        if (module->hash == 0 || (module->hash == hash && strcmp(module->first->module, name) == 0))
             return module;
     }
 }
@@ -113,15 +111,6 @@ bool rebuilt_is_of(const struct policy_site *record, const struct rebuilt_place 
            memcmp(record->symbol, text, place->name_bytes) == 0;
 }
 
-bool rebuilt_stands(const struct policy_site *record, const struct os_symbol *function)
-{
-    uint64_t offset = strtoull(record->symbol + name_bytes_of(record->symbol) + 1, NULL, 16);
-    if (offset == 0 || offset >= function->bytes)
-        return false;
-    return record->call < 0 ||
-           os->call_of(function->start, function->start + offset) == record->call;
-}
-
 static bool fits_by_symbol(const struct policy_site *record, const struct rebuilt_place *place)
 {
     const struct os_symbol *symbol = place->symbol;
@@ -133,7 +122,7 @@ static bool fits_by_symbol(const struct policy_site *record, const struct rebuil
 static bool fits_by_call(const struct policy_site *record, const struct rebuilt_place *place)
 {
     return record->call >= 0 && record->call == place->symbol->call &&
-           !rebuilt_stands(record, place->symbol);
+           !atomic_load_explicit(&record->stands, memory_order_relaxed);
 }
 
 static unsigned count_fitting(const struct rebuilt_place *place,
@@ -169,17 +158,40 @@ struct policy_site *rebuilt_find(const struct rebuilt_place *place, enum known_h
 
 /* ---- recognising a site ---- */
 
-static struct policy_site *find_at(const struct policy_index *index, struct site *site,
+static struct policy_site *find_at(const struct policy_index *index, const struct site *site,
                                    const char *module, enum known_how *how)
 {
     const struct os_symbol *symbol = &site->symbol;
-    site_look_up_symbol(site);
     size_t bytes = name_bytes_of(symbol->text);
     if (bytes == 0 || symbol->shared)
         return NULL;
-    struct rebuilt_place place = {index, module, site->build_id, symbol,
-                                  rebuilt_function_hash(module, symbol->text, bytes), bytes};
+    struct rebuilt_place place = {
+        index, module, site->build_id, symbol, rebuilt_function_hash(module, symbol->text, bytes),
+        bytes};
     return rebuilt_find(&place, how);
+}
+
+/* Whether it is worth reading the file: most sites of a large program are in no policy. */
+static bool is_in_a_known_function(const struct policy_doc *doc, const struct site *site,
+                                   const char *module)
+{
+    for (unsigned i = 0; i < doc->nr_sites; i++) {
+        const struct policy_site *r = doc->site[i];
+        if (r->start != 0 && site->offset - r->start < r->bytes && strcmp(r->module, module) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void survey_once(struct policy_doc *doc, struct policy_module *module,
+                        const struct site *site, const char *name)
+{
+    uint8_t none = SURVEY_NONE;
+    if (!atomic_compare_exchange_strong_explicit(&module->survey, &none, SURVEY_BEGUN,
+                                                 memory_order_relaxed, memory_order_relaxed))
+        return;
+    survey_module(doc, site, name);
+    atomic_store_explicit(&module->survey, SURVEY_DONE, memory_order_release);
 }
 
 /* The record of a site of which the policy may know another build. */
@@ -194,10 +206,12 @@ static struct policy_site *find_in_other_build(struct policy_doc *doc, struct si
     if (module->hash == 0 ||
         (!module->several && strcmp(module->first->build_id, site->build_id) == 0))
         return NULL;
-    struct policy_site *record = find_at(index, site, name, how);
-    if (!atomic_exchange_explicit(&module->told, true, memory_order_relaxed))
-        rebuilt_tell(doc, site, name);
-    return record;
+    if (atomic_load_explicit(&module->survey, memory_order_acquire) == SURVEY_DONE &&
+        !is_in_a_known_function(doc, site, name))
+        return NULL;
+    site_look_up_symbol(site);
+    survey_once(doc, module, site, name);
+    return find_at(index, site, name, how);
 }
 
 static struct policy_site *find_context(struct policy_doc *doc, const struct site *site,
@@ -215,8 +229,8 @@ void rebuilt_recognise(struct policy_doc *doc, struct site *site)
     struct policy_site *known =
         doc != NULL && site->id != 0 ? policy_doc_site(doc, site->id, false) : NULL;
     if (known == NULL && doc != NULL && site->id != 0)
-        known = site->of != NULL ? find_context(doc, site, &how)
-                                 : find_in_other_build(doc, site, &how);
+        known =
+            site->of != NULL ? find_context(doc, site, &how) : find_in_other_build(doc, site, &how);
     if (known == NULL)
         how = KNOWN_NOT;
     atomic_store_explicit(&site->known_as, known != NULL ? known->id : 0, memory_order_relaxed);

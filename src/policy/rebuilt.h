@@ -21,20 +21,23 @@
 
 enum known_how { KNOWN_NOT, KNOWN_BY_ID, KNOWN_BY_SYMBOL, KNOWN_BY_CALL, KNOWN_HOWS };
 
+enum survey_state { SURVEY_NONE, SURVEY_BEGUN, SURVEY_DONE };
+
 /* A module that the policy has sites of. */
 struct policy_module {
     uint64_t hash;                   /* of its name; 0: no module */
     const struct policy_site *first; /* has its name, and the build-id of one build */
     bool several;                    /* there are sites of other builds too */
-    _Atomic bool told;               /* that it was rebuilt */
+    _Atomic uint8_t survey;          /* enum survey_state: of what the rebuild changed */
 };
 
 enum { INDEX_PATH_BYTES = 160 };
 
 struct policy_index {
     char path[INDEX_PATH_BYTES]; /* of the policy, for people: the end of it */
-    char main_program[64];       /* the module's name of the main program: to ask for it is a system call */
-    uint32_t mask;               /* slots - 1 */
+    char main_program
+        [64];      /* the module's name of the main program: to ask for it is a system call */
+    uint32_t mask; /* slots - 1 */
     struct policy_module *module;  /* open addressing */
     struct policy_site **function; /* chains by policy_site.next */
 };
@@ -46,15 +49,16 @@ void rebuilt_index(struct policy_doc *doc, const char *path);
  * site of a rebuilt module: no lock is held but that of saving. */
 void rebuilt_recognise(struct policy_doc *doc, struct site *site);
 
-/* ---- for rebuilt_count.c ---- */
+/* ---- shared with survey.c ---- */
 
 /* A place in the module as it is loaded, for which a record of another build is looked for. */
 struct rebuilt_place {
     const struct policy_index *index;
     const char *module, *build_id;
-    const struct os_symbol *symbol; /* of `text` the function's part counts, and what is looked for by */
-    uint64_t function;              /* hash of module and function */
-    size_t name_bytes;              /* of the function's name in `text` */
+    const struct os_symbol
+        *symbol;       /* of `text` the function's part counts, and what is looked for by */
+    uint64_t function; /* hash of module and function */
+    size_t name_bytes; /* of the function's name in `text` */
 };
 
 /* The first of the records that may be of the function; the others by `next`. */
@@ -64,13 +68,11 @@ uint64_t rebuilt_function_hash(const char *module, const char *name, size_t name
 /* Whether the record is of another build of the place's function. */
 bool rebuilt_is_of(const struct policy_site *record, const struct rebuilt_place *place);
 
-/* Whether the recorded call is still where it was in its function. */
-bool rebuilt_stands(const struct policy_site *record, const struct os_symbol *function);
-
 /* The one record for the place; NULL: none, or several. */
 struct policy_site *rebuilt_find(const struct rebuilt_place *place, enum known_how *how);
 
-/* Says how much of what was learned of a module can be matched now that it was rebuilt; `site` is one in it. */
-void rebuilt_tell(struct policy_doc *doc, const struct site *site, const char *module);
+/* Finds out which recorded calls of a rebuilt module are where they were, and says how much of what was learned of it
+ * can be matched. `site` is one in it. */
+void survey_module(struct policy_doc *doc, const struct site *site, const char *module);
 
 #endif

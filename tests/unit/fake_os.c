@@ -309,13 +309,16 @@ static bool fake_functions_of(uintptr_t pc, void (*visit)(const struct os_functi
     return true;
 }
 
-static int32_t fake_call_of(uintptr_t start, uintptr_t pc)
+static int32_t fake_call_of(uintptr_t start, uintptr_t pc, uintptr_t *goes_to)
 {
     if (fake.nr_modules == 0)
-        return os_linux.call_of(start, pc);
-    for (unsigned i = 0; i < fake.nr_symbols; i++)
-        if (fake.symbol[i].is.start == start && fake.symbol[i].pc == pc)
-            return fake.symbol[i].is.call;
+        return os_linux.call_of(start, pc, goes_to);
+    for (unsigned i = 0; i < fake.nr_symbols; i++) {
+        if (fake.symbol[i].is.start != start || fake.symbol[i].pc != pc)
+            continue;
+        *goes_to = fake.symbol[i].goes_to;
+        return fake.symbol[i].is.call;
+    }
     return -1;
 }
 

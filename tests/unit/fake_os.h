@@ -47,6 +47,7 @@ struct fake_module {
 
 struct fake_symbol {
     uintptr_t pc;
+    uintptr_t goes_to; /* the call there */
     struct os_symbol is;
 };
 
