@@ -76,7 +76,9 @@ static struct policy_index *new_index(struct policy_doc *doc)
     index->mask = (uint32_t)slots - 1;
     index->module = policy_pool_alloc(doc->pool, slots * sizeof(*index->module));
     index->function = policy_pool_alloc(doc->pool, slots * sizeof(*index->function));
-    return index->module != NULL && index->function != NULL ? index : NULL;
+    index->range = policy_pool_alloc(doc->pool, doc->nr_sites * sizeof(*index->range));
+    bool complete = index->module != NULL && index->function != NULL && index->range != NULL;
+    return complete ? index : NULL;
 }
 
 void rebuilt_index(struct policy_doc *doc, const char *path)
@@ -172,14 +174,11 @@ static struct policy_site *find_at(const struct policy_index *index, const struc
 }
 
 /* Whether it is worth reading the file: most sites of a large program are in no policy. */
-static bool is_in_a_known_function(const struct policy_doc *doc, const struct site *site,
-                                   const char *module)
+static bool is_in_a_known_function(const struct policy_module *module, const struct site *site)
 {
-    for (unsigned i = 0; i < doc->nr_sites; i++) {
-        const struct policy_site *r = doc->site[i];
-        if (r->start != 0 && site->offset - r->start < r->bytes && strcmp(r->module, module) == 0)
+    for (unsigned i = 0; i < module->nr_ranges; i++)
+        if (site->offset - module->range[i].start < module->range[i].bytes)
             return true;
-    }
     return false;
 }
 
@@ -190,7 +189,7 @@ static void survey_once(struct policy_doc *doc, struct policy_module *module,
     if (!atomic_compare_exchange_strong_explicit(&module->survey, &none, SURVEY_BEGUN,
                                                  memory_order_relaxed, memory_order_relaxed))
         return;
-    survey_module(doc, site, name);
+    survey_module(doc, module, site, name);
     atomic_store_explicit(&module->survey, SURVEY_DONE, memory_order_release);
 }
 
@@ -207,7 +206,7 @@ static struct policy_site *find_in_other_build(struct policy_doc *doc, struct si
         (!module->several && strcmp(module->first->build_id, site->build_id) == 0))
         return NULL;
     if (atomic_load_explicit(&module->survey, memory_order_acquire) == SURVEY_DONE &&
-        !is_in_a_known_function(doc, site, name))
+        !is_in_a_known_function(module, site))
         return NULL;
     site_look_up_symbol(site);
     survey_once(doc, module, site, name);

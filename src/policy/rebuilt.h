@@ -21,6 +21,12 @@
 
 enum known_how { KNOWN_NOT, KNOWN_BY_ID, KNOWN_BY_SYMBOL, KNOWN_BY_CALL, KNOWN_HOWS };
 
+/* A function that a record is of, in the module that runs. */
+struct policy_range {
+    uintptr_t start; /* in the module */
+    size_t bytes;
+};
+
 enum survey_state { SURVEY_NONE, SURVEY_BEGUN, SURVEY_DONE };
 
 /* A module that the policy has sites of. */
@@ -29,6 +35,8 @@ struct policy_module {
     const struct policy_site *first; /* has its name, and the build-id of one build */
     bool several;                    /* there are sites of other builds too */
     _Atomic uint8_t survey;          /* enum survey_state: of what the rebuild changed */
+    unsigned nr_ranges;              /* when that is done: the functions that are worth a look */
+    struct policy_range *range;
 };
 
 enum { INDEX_PATH_BYTES = 160 };
@@ -40,6 +48,8 @@ struct policy_index {
     uint32_t mask; /* slots - 1 */
     struct policy_module *module;  /* open addressing */
     struct policy_site **function; /* chains by policy_site.next */
+    struct policy_range *range;    /* of all modules: room for one a site */
+    _Atomic unsigned nr_ranges;    /* that have been given away */
 };
 
 /* Makes doc->index. Where there is no memory for it, and where there is nothing to find, there is none. */
@@ -72,7 +82,8 @@ bool rebuilt_is_of(const struct policy_site *record, const struct rebuilt_place 
 struct policy_site *rebuilt_find(const struct rebuilt_place *place, enum known_how *how);
 
 /* Finds out which recorded calls of a rebuilt module are where they were, and says how much of what was learned of it
- * can be matched. `site` is one in it. */
-void survey_module(struct policy_doc *doc, const struct site *site, const char *module);
+ * can be matched. `site` is one in it, `name` what it is called. */
+void survey_module(struct policy_doc *doc, struct policy_module *module, const struct site *site,
+                   const char *name);
 
 #endif

@@ -21,10 +21,24 @@ struct survey {
     bool is_inside[TARGETS_MAX];
     uintptr_t allocator; /* what the site's own call goes to; 0: not known */
     bool allocator_inside;
+    unsigned nr_found; /* records whose function is there */
+    struct policy_range *range;
     bool knows_build; /* there are records of this build too */
     unsigned sites, matched[KNOWN_HOWS];
     double bytes, matched_bytes;
 };
+
+/* All records of other builds: each is handed on. */
+static void for_records(struct policy_doc *doc, struct survey *survey,
+                        void (*look)(struct policy_site *, struct survey *))
+{
+    for (unsigned i = 0; i < doc->nr_sites; i++) {
+        struct policy_site *r = doc->site[i];
+        if (r->of == 0 && strcmp(r->module, survey->module) == 0 &&
+            strcmp(r->build_id, survey->build_id) != 0)
+            look(r, survey);
+    }
+}
 
 /* ---- which recorded calls are where they were ---- */
 
@@ -53,6 +67,17 @@ static void find_function(const struct os_function *f, void *context)
     }
 }
 
+static void count_found(struct policy_site *r, struct survey *survey)
+{
+    survey->nr_found += r->start != 0;
+}
+
+static void note_range(struct policy_site *r, struct survey *survey)
+{
+    if (r->start != 0)
+        *survey->range++ = (struct policy_range){r->start, r->bytes};
+}
+
 /* Which of the targets are functions of the module. */
 static void find_targets(const struct os_function *f, void *context)
 {
@@ -73,18 +98,6 @@ static bool is_call_there(const struct policy_site *r, const struct survey *surv
     if (offset == 0 || offset >= r->bytes || r->several)
         return false;
     return os->call_of(start, start + offset, target) == r->call || r->call < 0;
-}
-
-/* All records of other builds: each is handed on. */
-static void for_records(struct policy_doc *doc, struct survey *survey,
-                        void (*look)(struct policy_site *, struct survey *))
-{
-    for (unsigned i = 0; i < doc->nr_sites; i++) {
-        struct policy_site *r = doc->site[i];
-        if (r->of == 0 && strcmp(r->module, survey->module) == 0 &&
-            strcmp(r->build_id, survey->build_id) != 0)
-            look(r, survey);
-    }
 }
 
 static void note_target(struct policy_site *r, struct survey *survey)
@@ -170,14 +183,28 @@ static void tell(const struct survey *survey)
            survey->matched[KNOWN_BY_CALL]);
 }
 
-void survey_module(struct policy_doc *doc, const struct site *site, const char *module)
+/* The functions that records are of, so that of sites in others no file need be read. */
+static void note_ranges(struct policy_doc *doc, struct survey *survey, struct policy_module *module)
 {
-    struct survey survey = {.index = doc->index, .module = module, .build_id = site->build_id};
+    for_records(doc, survey, count_found);
+    module->nr_ranges = survey->nr_found;
+    module->range =
+        doc->index->range +
+        atomic_fetch_add_explicit(&doc->index->nr_ranges, survey->nr_found, memory_order_relaxed);
+    survey->range = module->range;
+    for_records(doc, survey, note_range);
+}
+
+void survey_module(struct policy_doc *doc, struct policy_module *module, const struct site *site,
+                   const char *name)
+{
+    struct survey survey = {.index = doc->index, .module = name, .build_id = site->build_id};
     uintptr_t pc = (uintptr_t)site->key;
     survey.base = pc - site->offset;
     if (site->symbol.call >= 0)
         os->call_of(site->symbol.start, pc, &survey.allocator);
     os->functions_of(pc, find_function, &survey);
+    note_ranges(doc, &survey, module);
     for_records(doc, &survey, note_target);
     os->functions_of(pc, find_targets, &survey);
     for_records(doc, &survey, note_stands);

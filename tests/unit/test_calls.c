@@ -43,12 +43,12 @@ void note_other(int kind)
 
 int calls_several_times(int n)
 {
-    note_return(n);
-    note_other(n + 1);
-    note_return(n + 2);
+    note_return(1);
+    note_other(2);
+    note_return(3);
     if (n > 0)
-        note_return(n + 3);
-    note_other(n);
+        note_return(4);
+    note_other(5);
     return n;
 }
 
@@ -139,8 +139,11 @@ static void code_of_x86_64(void **state)
     const struct {
         unsigned offset, opcode_bytes;
         unsigned char opcode[2];
-    } calls[] = {{4, 1, {0xE8}},        {9, 2, {0x67, 0xE8}},  {16, 2, {0xFF, 0x15}},
-                 {22, 2, {0xFF, 0x15}}, {30, 1, {0xE8}}};
+    } calls[] = {{4, 1, {0xE8}},
+                 {9, 2, {0x67, 0xE8}},
+                 {16, 2, {0xFF, 0x15}},
+                 {22, 2, {0xFF, 0x15}},
+                 {30, 1, {0xE8}}};
     uintptr_t end[ARRAY_SIZE(calls)];
     for (unsigned i = 0; i < ARRAY_SIZE(calls); i++) {
         unsigned char *p = code + calls[i].offset;
@@ -189,7 +192,7 @@ static void code_of_aarch64(void **state)
     code[3] = branch_with_link(&code[3], &code[15]);
     code[5] = branch_with_link(&code[5], &code[0]); /* backwards */
     code[6] = branch_with_link(&code[6], &code[15]);
-    code[8] = 0xD63F0000;                                      /* BLR x0 */
+    code[8] = 0xD63F0000;                                         /* BLR x0 */
     code[9] = branch_with_link(&code[9], &code[15]) & 0x7FFFFFFF; /* B */
     const uintptr_t at = (uintptr_t)code;
     assert_int_equal(number_of(OS_CODE_AARCH64, at, (uintptr_t)&code[4]), 0);
