@@ -11,7 +11,7 @@
 #define BUILD 1
 #endif
 
-#define APART __attribute__((noinline, noclone))
+#define APART __attribute__((noinline))
 
 enum { MIB = 1 << 20, ROUNDS = 40 };
 static unsigned sum;
