@@ -197,9 +197,11 @@ static HAK_NOINLINE uint32_t depth_here(void)
     return os_linux.depth_of((uintptr_t)__builtin_frame_address(0));
 }
 
+/* Of a size the compiler does not know: sanitizers keep what they can away from the stack. */
 static HAK_NOINLINE uint32_t depth_below(void)
 {
-    volatile char room[256];
+    static volatile size_t bytes = 256;
+    volatile char *room = __builtin_alloca(bytes);
     room[0] = 0;
     uint32_t depth = depth_here();
     return depth + (uint32_t)room[0];
