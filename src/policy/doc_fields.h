@@ -29,6 +29,25 @@ struct row {
     bool required;
 };
 
+/* Rows of structs that are X-macros of numbers. */
+#define NUMBER_ROW(of, name, low_, high_, key_)                                                    \
+    {.key = (key_),                                                                                \
+     .read = read_integer,                                                                         \
+     .offset = offsetof(struct of, name),                                                          \
+     .bytes = sizeof(((struct of *)0)->name),                                                      \
+     .low = (low_),                                                                                \
+     .high = (high_),                                                                              \
+     .required = true},
+#define TEXT_ROW(of, name, reader_)                                                                \
+    {                                                                                              \
+        .key = #name, .read = (reader_), .offset = offsetof(struct of, name),                      \
+        .bytes = sizeof(((struct of *)0)->name)                                                    \
+    }
+#define PEOPLE_NUMBER_ROW(name, low_, high_)                                                       \
+    {                                                                                              \
+        .key = #name, .read = read_integer, .low = (low_), .high = (high_)                         \
+    }
+
 enum { ROWS_MAX = 32 };
 
 /* An object by its rows. All readers return false with the error filled in. */

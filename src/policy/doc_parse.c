@@ -9,25 +9,6 @@
 #include "policy/doc_fields.h"
 #include "policy/pool.h"
 
-/* Rows of structs that are X-macros of numbers. */
-#define NUMBER_ROW(of, name, low_, high_, key_)                                                    \
-    {.key = (key_),                                                                                \
-     .read = read_integer,                                                                         \
-     .offset = offsetof(struct of, name),                                                          \
-     .bytes = sizeof(((struct of *)0)->name),                                                      \
-     .low = (low_),                                                                                \
-     .high = (high_),                                                                              \
-     .required = true},
-#define TEXT_ROW(of, name, reader_)                                                                \
-    {                                                                                              \
-        .key = #name, .read = (reader_), .offset = offsetof(struct of, name),                      \
-        .bytes = sizeof(((struct of *)0)->name)                                                    \
-    }
-#define PEOPLE_NUMBER_ROW(name, low_, high_)                                                       \
-    {                                                                                              \
-        .key = #name, .read = read_integer, .low = (low_), .high = (high_)                         \
-    }
-
 static const struct row machine_rows[] = {
     TEXT_ROW(policy_machine, cpu, read_text),
     TEXT_ROW(policy_machine, kernel, read_text),
