@@ -5,6 +5,7 @@
 
 #include "alloc/run.h"
 #include "alloc/valid.h"
+#include "enormous.h"
 #include "hakmem/hakmem.h"
 #include "policy_directory.h"
 
