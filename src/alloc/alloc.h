@@ -18,9 +18,21 @@
 #include "base/bits.h"
 #include "policy/policy.h"
 
-/* In a function that a program calls: its caller. */
-#define HAK_CALLER                                                                                 \
-    ((struct caller){(uintptr_t)__builtin_return_address(0), (uintptr_t)__builtin_dwarf_cfa()})
+/*
+ * In a function that a program calls: its caller. Where the caller's frame ends clang only knows with a frame pointer, which every
+ * call of malloc would pay for; where the stack ends now is as good, since it is as far from there in every call.
+ */
+#if defined(__clang__) && defined(__x86_64__)
+#define HAK_STACK_END                                                                              \
+    __extension__({                                                                                \
+        uintptr_t end_;                                                                            \
+        __asm__("mov %%rsp, %0" : "=r"(end_));                                                     \
+        end_;                                                                                      \
+    })
+#else
+#define HAK_STACK_END ((uintptr_t)__builtin_dwarf_cfa())
+#endif
+#define HAK_CALLER ((struct caller){(uintptr_t)__builtin_return_address(0), HAK_STACK_END})
 
 void *hak_alloc_at_site(size_t size, size_t align,
                         struct caller caller); /* align: a power of two, or 1 */
