@@ -8,34 +8,14 @@ Spearman's rank correlation. Run it from the build directory's parent, with noth
 """
 
 import argparse
-import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 
-PRICE_MS_PER_GIB_S = 133
+from whole import ARMS, bench, inspected, whole_cost_ms
+
 SCENARIOS = ["vm", "sites", "burst", "sparse", "grow"]
-ARMS = [f"{backing}/{pages}/{fill}/{retain}" for backing in ("heap", "mmap") for pages in ("base", "huge")
-        for fill in ("touch", "prefault") for retain in ("keep", "lazy", "drop")]
-
-
-def bench(build, scenario, arm, policy=None):
-    env = {k: v for k, v in os.environ.items() if not k.startswith("HAK")}
-    env.update({"LD_PRELOAD": f"{build}/src/libhakmem.so", "HAKMEM_ARM": arm})
-    if policy:
-        env.update({"HAKMEM_MODE": "learn", "HAKMEM_POLICY": policy})
-    out = subprocess.run([f"{build}/bench/hakmem-bench", scenario, "--json"], env=env, check=True, text=True,
-                         stdout=subprocess.PIPE).stdout
-    run = json.loads(out.splitlines()[0])
-    if not run["allocator"].startswith("hakmem"):
-        sys.exit(f"model.py: {run['allocator']} is in the process, not hakmem")
-    return run
-
-
-def measured_ms(run):
-    return run["cpu_ms"] + PRICE_MS_PER_GIB_S * run["resident_average_mib"] / 1024 * run["wall_ms"] / 1000
 
 
 def modelled(build, scenario, arm, directory):
@@ -43,11 +23,10 @@ def modelled(build, scenario, arm, directory):
     policy = os.path.join(directory, "policy.json")
     if os.path.exists(policy):
         os.unlink(policy)
-    bench(build, scenario, arm, policy)
-    sites = json.loads(subprocess.run([f"{build}/tools/hakmem", "inspect", "--json", policy], check=True, text=True,
-                                      stdout=subprocess.PIPE).stdout)["sites"]
-    played = frozenset((s["site"], s["band"], a["arm"]) for s in sites for a in s["arms"] if a.get("plays"))
-    return sum(s["cost_ns"] for s in sites) / 1e6, frozenset((b, a) for _, b, a in played)
+    bench(build, scenario, arm=arm, mode="learn", policy=policy)
+    sites = inspected(build, policy)
+    played = frozenset((s["band"], a["arm"]) for s in sites for a in s["arms"] if a.get("plays"))
+    return sum(s["cost_ns"] for s in sites) / 1e6, played
 
 
 def ranks(values):
@@ -80,7 +59,7 @@ def main():
                 rows.append((arm, [], [cost]))
             for turn in range(options.runs):
                 for arm, real, model in rows[turn % len(rows):] + rows[:turn % len(rows)]:
-                    real.append(measured_ms(bench(build, scenario, arm)))
+                    real.append(whole_cost_ms(bench(build, scenario, arm=arm)))
                     if turn:
                         model.append(modelled(build, scenario, arm, directory)[0])
         rows = sorted(((arm, statistics.median(real), statistics.median(model)) for arm, real, model in rows),
