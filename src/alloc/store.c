@@ -197,6 +197,7 @@ static void cut_cached(struct span *s, uint32_t granules, struct list *due)
     if (rest == NULL)
         return;
     stat_add(STAT_cache_splits, 1);
+    rest->cache.site = s->cache.site;
     keep(rest, due);
 }
 

@@ -5,7 +5,7 @@
 
 #include "base/bits.h"
 #include "base/lock.h"
-#include "policy/contexts.h"
+#include "policy/spread.h"
 #include "stats/stats.h"
 
 enum {
@@ -17,10 +17,6 @@ enum {
     CLOCK_READINGS = 8,        /* of one block's life, and those that measure that */
     MEASURING_SHARE = 100, /* measuring a decided cell's blocks takes so small a part of the time */
     PASS_OVER_MAX = 1023,
-    SPREADS_MAX = 512, /* cells of which the contexts are told apart */
-    SPREAD_LOOK = 8,   /* a look at what was noted, for each so many */
-    SCOUT_MAX_BYTES = 64 << 20,
-    SCOUTS_ARM = ARM_MMAP_BASE_TOUCH_DROP,
 };
 
 struct policy_cell {
@@ -31,11 +27,9 @@ struct policy_cell {
     uint64_t measuring_ns;   /* what it costs to measure a block, as it was lately */
     uint64_t measured_at_ns; /* when the last one of a decided cell was chosen for */
     uint32_t to_pass_over,
-        passed_over;          /* blocks from now on, and since then, that are not measured */
-    uint8_t first_arm;        /* played until the first block is settled */
-    uint32_t depth;           /* of the stack, at the last block while there was only one depth */
-    uint32_t spread_episodes; /* that were noted since there are more */
-    struct contexts *spread;  /* what they would cost; NULL: only one depth so far */
+        passed_over;   /* blocks from now on, and since then, that are not measured */
+    uint8_t first_arm; /* played until the first block is settled */
+    struct spread spread;
     struct policy_band now;   /* what is known */
     struct policy_band saved; /* what of it the file holds */
     struct policy_band taken; /* what the last collection took */
@@ -48,8 +42,6 @@ static _Atomic unsigned nr_cells;
 static _Atomic bool unsaved;
 static struct lock add_lock = LOCK_INIT(LOCK_RANK_SITES);
 static struct lock stripes[STRIPES];
-static struct contexts *spreads; /* SPREADS_MAX of them; NULL: no memory */
-static _Atomic unsigned nr_spreads;
 
 static struct lock *lock_of(const struct policy_cell *cell)
 {
@@ -76,9 +68,9 @@ bool cells_start(const struct cell_context *in_force)
         stripes[i] = (struct lock)LOCK_INIT(LOCK_RANK_LEARN);
     if (cells == NULL) {
         cells = os->reserve(align_up(CELL_MAX * sizeof(*cells), STEP_BYTES));
-        spreads = os->map(align_up(SPREADS_MAX * sizeof(*spreads), STEP_BYTES));
-        stat_add(STAT_os_mmap, 2);
+        stat_add(STAT_os_mmap, 1);
     }
+    spread_start();
     return cells != NULL;
 }
 
@@ -98,6 +90,40 @@ static uint8_t arm_to_begin_with(const struct policy_cell *cell)
     return champion >= 0 ? (uint8_t)champion : context.default_arm[index];
 }
 
+/*
+ * The share (of 1024) of such blocks that start on memory never used before. COLD_PRIOR blocks are supposed to
+ * follow, or the first ones would look dear under whatever arm was played first.
+ */
+static uint32_t cold_share_q10(const struct policy_seen *seen)
+{
+    uint64_t share = seen->cold * 1024 / (seen->episodes + COLD_PRIOR);
+    return share < 1024 ? (uint32_t)share : 1024;
+}
+
+static void set_prior(struct elo_table *elo, enum arm_id arm, const struct episode *e,
+                      uint32_t cold_q10)
+{
+    uint64_t predicted_ns[ARM_COUNT];
+    int32_t log2_cost_q10[ARM_COUNT];
+    cost_predict(context.prices, arm, e, cold_q10, predicted_ns);
+    for (int i = 0; i < ARM_COUNT; i++)
+        log2_cost_q10[i] = elo_log2_q10(predicted_ns[i]);
+    elo_set_prior(elo, log2_cost_q10, PRIOR_DEVIATION_Q10);
+}
+
+/*
+ * Ratings that were found on another machine, at other prices, are not this one's. What was seen of the blocks is: from it
+ * and this machine's prices follows what each arm should cost, and that is tried out.
+ */
+static void derive_anew(struct policy_band *band, arm_set playable, uint64_t seed)
+{
+    struct episode mean;
+    elo_init(&band->elo, playable, seed);
+    /* Its pages are counted as base pages: whatever was played, that is what was resident. */
+    if (cost_mean_episode(context.prices, &band->seen, &mean))
+        set_prior(&band->elo, ARM_MMAP_BASE_TOUCH_KEEP, &mean, cold_share_q10(&band->seen));
+}
+
 /* A band as it is before anything is known, or as the file has it. */
 static void start_band(struct policy_cell *cell, const struct policy_band *known)
 {
@@ -105,6 +131,7 @@ static void start_band(struct policy_cell *cell, const struct policy_band *known
     uint64_t seed =
         cell->site->id ^ (uint64_t)cell->band << 56 ^ context.seed * UINT64_C(0x9E3779B97F4A7C15);
     struct policy_band *band = &cell->now;
+    bool elsewhere = known != NULL && atomic_load_explicit(context.elsewhere, memory_order_relaxed);
 
     if (known != NULL) {
         *band = *known;
@@ -116,8 +143,10 @@ static void start_band(struct policy_cell *cell, const struct policy_band *known
     }
     memcpy(band->played_as, context.played_as[index], sizeof(band->played_as));
     elo_set_playable(&band->elo, context.playable[index], seed);
+    if (elsewhere)
+        derive_anew(band, context.playable[index], seed);
     cell->saved = *band;
-    if (known == NULL)
+    if (known == NULL || elsewhere) /* its ratings have a scale of their own */
         memset(&cell->saved.elo, 0, sizeof(cell->saved.elo));
 }
 
@@ -190,34 +219,6 @@ void cell_choose_forced(struct policy_cell *cell, enum arm_id arm, struct decisi
     out->arm = arm;
 }
 
-static struct contexts *new_spread(void)
-{
-    if (spreads == NULL || atomic_load_explicit(&nr_spreads, memory_order_relaxed) >= SPREADS_MAX)
-        return NULL;
-    unsigned n = atomic_fetch_add_explicit(&nr_spreads, 1, memory_order_relaxed);
-    return n < SPREADS_MAX ? &spreads[n] : NULL;
-}
-
-/* Whether blocks are noted by the depth of the stack: from the second depth on. */
-static bool is_spread(struct policy_cell *cell, uint32_t depth)
-{
-    const struct site *site = cell->site;
-    if (depth == 0 || site->of != NULL || atomic_load_explicit(&site->split, memory_order_relaxed))
-        return false;
-    if (cell->spread == NULL && cell->depth != 0 && cell->depth != depth)
-        cell->spread = new_spread();
-    cell->depth = depth;
-    return cell->spread != NULL;
-}
-
-/* Of each depth one block begins cold, on base pages: elsewhere it is not seen what of it the program touches. */
-static bool is_scout(struct policy_cell *cell, size_t bytes, uint32_t depth)
-{
-    return bytes <= SCOUT_MAX_BYTES &&
-           (context.playable[cell->band - BAND_FIRST] & ARM_BIT(SCOUTS_ARM)) != 0 &&
-           is_spread(cell, depth) && contexts_wants_scout(cell->spread, depth);
-}
-
 /* How many blocks are passed over until the next that is measured. Far between, all are. */
 static uint32_t blocks_to_pass_over(struct policy_cell *cell)
 {
@@ -249,8 +250,9 @@ void cell_choose(struct policy_cell *cell, size_t bytes, uint32_t depth, struct 
         out->cell = NULL;
         out->arm = (enum arm_id)cell->now.elo.steady;
     } else {
-        out->cold = is_scout(cell, bytes, depth);
-        out->arm = out->cold ? SCOUTS_ARM : next_arm(cell);
+        out->cold = spread_wants_scout(&cell->spread, cell->site, bytes, depth,
+                                       context.playable[cell->band - BAND_FIRST]);
+        out->arm = out->cold ? SPREAD_SCOUTS_ARM : next_arm(cell);
         count_block(cell);
         if (cell->now.elo.steady >= 0)
             cell->to_pass_over = blocks_to_pass_over(cell);
@@ -263,16 +265,6 @@ void policy_freed(struct policy_cell *cell)
     atomic_fetch_sub_explicit(&cell->live, 1, memory_order_relaxed);
 }
 
-/*
- * The share (of 1024) of such blocks that start on memory never used before. COLD_PRIOR blocks are supposed to
- * follow, or the first ones would look dear under whatever arm was played first.
- */
-static uint32_t cold_share_q10(const struct policy_seen *seen)
-{
-    uint64_t share = seen->cold * 1024 / (seen->episodes + COLD_PRIOR);
-    return share < 1024 ? (uint32_t)share : 1024;
-}
-
 static void add_seen(struct policy_seen *seen, const struct episode *e, const struct prices *prices)
 {
     seen->episodes++;
@@ -283,61 +275,6 @@ static void add_seen(struct policy_seen *seen, const struct episode *e, const st
     seen->reused += e->reused;
     seen->grown += e->grown;
     seen->remote += e->remote;
-}
-
-/* The episode as it would be on base pages, of which only what the block touches is resident. */
-static struct episode as_touched(const struct contexts *c, uint32_t place, const struct episode *e)
-{
-    const struct prices *p = context.prices;
-    uint64_t pages = (e->bytes + p->page_bytes - 1) / p->page_bytes;
-    struct episode own = *e;
-    own.base_pages = (uint32_t)contexts_touched(c, place, e->base_pages, pages);
-    if (own.huge_touched > own.base_pages)
-        own.huge_touched = own.base_pages;
-    return own;
-}
-
-static enum arm_id on_base_pages(enum arm_id arm)
-{
-    for (int i = 0; i < ARM_COUNT; i++)
-        if (arms[i].backing == arms[arm].backing && arms[i].fill == arms[arm].fill &&
-            arms[i].retain == arms[arm].retain && arms[i].pages == PAGES_BASE)
-            return (enum arm_id)i;
-    return arm;
-}
-
-/* Notes what the block would have cost under each arm. The site is split once its blocks are seen to be of several kinds. */
-static void note_context(struct policy_cell *cell, enum arm_id arm, const struct episode *e,
-                         uint32_t cold_q10)
-{
-    struct contexts *c = cell->spread;
-    uint64_t cost_ns[ARM_COUNT];
-    uint32_t place = contexts_place(c, e->depth);
-    unsigned stands_for = place < CONTEXTS_MAX ? contexts_count(c, place) : 0;
-    if (stands_for == 0)
-        return;
-    if (e->cold && arms[arm].pages == PAGES_BASE)
-        contexts_add_cold(c, place, e->base_pages,
-                          (e->bytes + context.prices->page_bytes - 1) / context.prices->page_bytes);
-    struct episode own = as_touched(c, place, e);
-    cost_predict(context.prices, on_base_pages(arm), &own, cold_q10, cost_ns);
-    contexts_add(c, place, stands_for, cost_ns);
-    if (++cell->spread_episodes % SPREAD_LOOK != 0 ||
-        !contexts_disagree(c, context.playable[cell->band - BAND_FIRST]))
-        return;
-    atomic_store_explicit(&cell->site->split, true, memory_order_relaxed);
-    stat_add(STAT_sites_split, 1);
-}
-
-static void set_prior(struct elo_table *elo, enum arm_id arm, const struct episode *e,
-                      uint32_t cold_q10)
-{
-    uint64_t predicted_ns[ARM_COUNT];
-    int32_t log2_cost_q10[ARM_COUNT];
-    cost_predict(context.prices, arm, e, cold_q10, predicted_ns);
-    for (int i = 0; i < ARM_COUNT; i++)
-        log2_cost_q10[i] = elo_log2_q10(predicted_ns[i]);
-    elo_set_prior(elo, log2_cost_q10, PRIOR_DEVIATION_Q10);
 }
 
 /* What measuring a block costs: seeing what is resident, rating, and the readings of the clock. Follows slowly, so that
@@ -363,14 +300,14 @@ void policy_reward(struct policy_cell *cell, enum arm_id arm, const struct episo
     add_seen(&band->seen, e, prices);
     uint32_t cold_q10 = cold_share_q10(&band->seen);
     uint64_t cost = cost_of_episode_ns(prices, arm, e, cold_q10);
-    bool first = band->elo.episodes == 0, spread = is_spread(cell, e->depth);
+    bool first = band->elo.episodes == 0;
     if (band->cost_sum_ns[arm] <= UINT64_MAX - cost)
         band->cost_sum_ns[arm] += cost;
     elo_report(&band->elo, (int)arm, cost);
     if (first)
         set_prior(&band->elo, arm, e, cold_q10);
-    if (spread)
-        note_context(cell, arm, e, cold_q10);
+    spread_note(&cell->spread, cell->site, prices, arm, e, cold_q10,
+                context.playable[cell->band - BAND_FIRST]);
     note_price(cell, e->looking_ns + os->now_ns() - since_ns);
     lock_release(lock_of(cell));
     stat_add(STAT_episodes, 1);

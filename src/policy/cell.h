@@ -22,6 +22,7 @@ struct cell_context {
     const arm_set *playable; /* by band - BAND_FIRST: arms that stand for themselves here */
     const uint8_t (*played_as)[ARM_COUNT];
     const _Atomic uint8_t *default_arm;
+    const _Atomic bool *elsewhere; /* what is known was learned on another machine */
     uint64_t seed;
     uint64_t clock_ns; /* what one reading of the clock costs; set by cells_start() */
 };

@@ -159,3 +159,20 @@ void cost_predict(const struct prices *p, enum arm_id played, const struct episo
         cost_ns[i] = cost_of_episode_ns(p, (enum arm_id)i, &other, cold_q10);
     }
 }
+
+bool cost_mean_episode(const struct prices *p, const struct policy_seen *seen, struct episode *mean)
+{
+    uint64_t n = seen->episodes;
+    if (n == 0)
+        return false;
+    uint64_t pages = seen->resident_bytes / n / p->page_bytes;
+    uint64_t stretches = (seen->size_bytes / n + p->huge_bytes - 1) / p->huge_bytes;
+    *mean = (struct episode){.bytes = seen->size_bytes / n,
+                             .live_ns = seen->live_ns / n,
+                             .idle_ns = seen->idle_ns / n,
+                             .base_pages = pages < UINT32_MAX ? (uint32_t)pages : UINT32_MAX,
+                             .huge_touched = (uint32_t)(pages < stretches ? pages : stretches),
+                             .reused = seen->reused > n / 2};
+    mean->given_back = !mean->reused;
+    return true;
+}

@@ -46,6 +46,10 @@ bool cost_copying_pays(const struct prices *p, enum arm_pages pages, size_t copi
 void cost_predict(const struct prices *p, enum arm_id played, const struct episode *e,
                   uint32_t cold_q10, uint64_t cost_ns[ARM_COUNT]);
 
+/* An episode as they were on average, by the sums. false: there were none. */
+bool cost_mean_episode(const struct prices *p, const struct policy_seen *seen,
+                       struct episode *mean);
+
 /* Measures the prices on this machine, in under 20 ms. 0, or -errno and the prices are not changed. */
 int calibrate(struct calibration *out, const struct os_machine *machine);
 

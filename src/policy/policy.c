@@ -24,6 +24,7 @@ static struct {
     _Atomic bool looks_up; /* blocks are told apart by site */
     bool learns;
     _Atomic(struct policy_doc *) doc; /* what was loaded; NULL: nothing */
+    _Atomic bool elsewhere;           /* it was learned on another machine */
     struct prices prices;
     struct policy_machine machine;
     uint64_t break_even_ns[2]; /* by enum arm_pages */
@@ -253,6 +254,11 @@ static bool is_this_machine(const struct policy_machine *m)
            strcmp(m->thp, policy.machine.thp) == 0 && m->page_bytes == policy.machine.page_bytes;
 }
 
+static bool is_elsewhere(const struct policy_doc *doc)
+{
+    return doc != NULL && policy_machine_known(&doc->machine) && !is_this_machine(&doc->machine);
+}
+
 /* Prices come from the policy; a learning process takes its own where the policy's are another machine's. */
 static void set_prices(const struct os_machine *machine)
 {
@@ -273,6 +279,7 @@ static void set_prices(const struct os_machine *machine)
     if (!policy.learns)
         return;
     name_machine(machine);
+    policy.elsewhere = is_elsewhere(doc);
     if (!is_calibrated(doc) || !is_this_machine(&doc->machine))
         calibrate(&p->of, machine);
 }
@@ -300,8 +307,12 @@ static struct policy_doc *read_policy(const char *path, bool missing_ok)
 
 static void start_learning(void)
 {
-    struct cell_context context = {&policy.prices,     policy.playable, policy.played_as,
-                                   policy.default_arm, config.seed,     0};
+    struct cell_context context = {.prices = &policy.prices,
+                                   .playable = policy.playable,
+                                   .played_as = policy.played_as,
+                                   .default_arm = policy.default_arm,
+                                   .elsewhere = &policy.elsewhere,
+                                   .seed = config.seed};
     policy.learns = cells_start(&context);
 }
 
@@ -360,6 +371,7 @@ int policy_load(const char *path)
     /* The former document stays mapped: a thread may be reading it to make a site. Sites that are made from here on
      * are made of the new one. */
     policy.doc = doc;
+    policy.elsewhere = policy.learns && is_elsewhere(doc);
     unsigned sites = site_count();
     for (unsigned i = 0; i < sites; i++)
         recognise_site(site_at(i));

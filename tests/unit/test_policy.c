@@ -275,6 +275,48 @@ ISOLATED(learning_goes_on_from_the_file)
     CHECK(plays_of(saved_band(site, 20)) == stat_get(STAT_episodes));
 }
 
+/* Ratings as they are after some episodes on another machine, all for one arm. */
+static void put_other_machines(uint64_t site, enum arm_id champion, unsigned plays)
+{
+    struct policy_doc *doc = policy_doc_new();
+    struct policy_band *b = policy_site_band(doc, policy_doc_site(doc, site, true), 20, true);
+    strcpy(doc->machine.cpu, "another processor");
+    strcpy(doc->machine.kernel, "6.1.0");
+    strcpy(doc->machine.thp, "madvise");
+    doc->machine.page_bytes = 4096;
+    doc->machine.huge_bytes = 2 * MIB;
+    for (unsigned i = 0; i < plays; i++)
+        elo_report(&b->elo, (int)champion, 1000);
+    b->champion = (uint8_t)champion;
+    b->cost_sum_ns[champion] = 1000 * plays;
+    b->seen = (struct policy_seen){.episodes = plays,
+                                   .size_bytes = plays * (uint64_t)MIB,
+                                   .resident_bytes = plays * (uint64_t)MIB,
+                                   .live_ns = plays * MS,
+                                   .idle_ns = plays * 1000,
+                                   .reused = plays};
+    CHECK(policy_file_write(POLICY, doc) == 0);
+    policy_doc_free(doc);
+}
+
+ISOLATED(another_machines_ratings_are_tried_out_anew_and_kept_in_the_file)
+{
+    unsigned others = 0;
+    fake_start();
+    fake.tick_ns = 100;
+    put_other_machines(site_of(7), ARM_MMAP_BASE_TOUCH_DROP, 500);
+    start("learn");
+    uint64_t site = hak_site("a.c", 7);
+    use(site, MIB, 40);
+    CHECK(hak_policy_save(NULL) == 0);
+    const struct policy_band *band = saved_band(site, 20);
+    CHECK(plays_of(band) == 500 + stat_get(STAT_episodes));
+    CHECK(band->seen.episodes == 500 + stat_get(STAT_episodes));
+    for (int i = 0; i < ARM_COUNT; i++)
+        others += i != ARM_MMAP_BASE_TOUCH_DROP && band->elo.arm[i].plays > 0;
+    CHECK(others >= 2);
+}
+
 ISOLATED(one_arm_for_all_is_rated_and_no_other_is_played)
 {
     fake_start();
@@ -413,6 +455,7 @@ int main(void)
         IN_DIRECTORY(saving_twice_counts_nothing_twice),
         IN_DIRECTORY(a_save_that_failed_is_made_up_for),
         IN_DIRECTORY(learning_goes_on_from_the_file),
+        IN_DIRECTORY(another_machines_ratings_are_tried_out_anew_and_kept_in_the_file),
         IN_DIRECTORY(one_arm_for_all_is_rated_and_no_other_is_played),
         IN_DIRECTORY(blocks_of_the_heap_are_learned_from_too),
         IN_DIRECTORY(blocks_that_live_on_are_settled_at_the_end),

@@ -73,6 +73,21 @@ ISOLATED(what_is_much_more_than_was_asked_for_is_cut_off_again)
     CHECK(store_is_valid());
 }
 
+ISOLATED(what_was_cut_off_is_still_the_sites)
+{
+    char *block[3];
+    start_with_sites("frozen");
+    uint64_t site = hak_site("a.c", 1);
+    get_row(site, block, 3);
+    for (unsigned i = 0; i < 3; i++)
+        hak_free_block(block[i]);
+    char *p = get_at(site, 2 * MIB + MIB / 4);
+    CHECK(p == block[0]);
+    hak_free_block(p);
+    CHECK(get_at(site, 3 * MIB) == block[0]);
+    CHECK(stat_get(STAT_cache_joins) == 2 && store_is_valid());
+}
+
 ISOLATED(half_of_it_may_be_free_memory_beside_them)
 {
     char *block[6];
@@ -169,6 +184,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN_DIRECTORY(neighbours_serve_a_block_that_is_larger_than_each),
         IN_DIRECTORY(what_is_much_more_than_was_asked_for_is_cut_off_again),
+        IN_DIRECTORY(what_was_cut_off_is_still_the_sites),
         IN_DIRECTORY(half_of_it_may_be_free_memory_beside_them),
         IN_DIRECTORY(not_more_than_half),
         IN_DIRECTORY(another_sites_spans_are_joined_once_the_timer_has_seen_them_idle),
