@@ -15,20 +15,21 @@ enum {
     COLD_PRIOR = 31,
     PRIOR_DEVIATION_Q10 = 768, /* how far the cost model may be off, in octaves: 0.75 */
     CLOCK_READINGS = 8,        /* of one block's life, and those that measure that */
-    MEASURING_SHARE = 100, /* measuring a decided cell's blocks takes so small a part of the time */
+    MEASURING_SHARE = 200, /* measuring a decided cell's blocks takes so small a part of the time */
     PASS_OVER_MAX = 1023,
 };
 
 struct policy_cell {
     struct site *site;
-    uint8_t band;            /* BAND_FIRST.. */
-    _Atomic uint32_t live;   /* blocks handed out now */
-    uint32_t peak;           /* most at once, in this process */
-    uint64_t measuring_ns;   /* what it costs to measure a block, as it was lately */
-    uint64_t measured_at_ns; /* when the last one of a decided cell was chosen for */
-    uint32_t to_pass_over,
-        passed_over;   /* blocks from now on, and since then, that are not measured */
-    uint8_t first_arm; /* played until the first block is settled */
+    uint8_t band;                  /* BAND_FIRST.. */
+    _Atomic uint32_t live;         /* blocks handed out now */
+    uint32_t peak;                 /* most at once, in this process */
+    uint64_t measuring_ns;         /* what it costs to measure a block, as it was lately */
+    uint64_t measured_at_ns;       /* when the last one of a decided cell was chosen for */
+    uint32_t passed_over;          /* blocks that were to be passed over after that one */
+    _Atomic uint32_t to_pass_over; /* what is left of them */
+    _Atomic uint8_t steady_arm;    /* and is played for them */
+    uint8_t first_arm;             /* played until the first block is settled */
     struct spread spread;
     struct policy_band now;   /* what is known */
     struct policy_band saved; /* what of it the file holds */
@@ -226,37 +227,40 @@ static uint32_t blocks_to_pass_over(struct policy_cell *cell)
     uint64_t between_ns = (now_ns - cell->measured_at_ns) / (cell->passed_over + 1) + 1;
     uint64_t wanted = cell->measuring_ns * MEASURING_SHARE / between_ns;
     cell->measured_at_ns = now_ns;
-    cell->passed_over = 0;
     return wanted < PASS_OVER_MAX ? (uint32_t)wanted : PASS_OVER_MAX;
 }
 
-/* Of what is decided a sample is enough. */
-static bool is_passed_over(struct policy_cell *cell)
+/* Of what is decided a sample is enough. The count is not exact when threads meet here, and need not be. */
+bool cell_passes_over(struct policy_cell *cell, enum arm_id *arm)
 {
-    if (cell->now.elo.steady < 0)
-        cell->to_pass_over = 0;
-    if (cell->to_pass_over == 0)
+    uint32_t left = atomic_load_explicit(&cell->to_pass_over, memory_order_relaxed);
+    if (left == 0)
         return false;
-    cell->to_pass_over--;
-    cell->passed_over++;
-    cell->now.unmeasured++;
+    atomic_store_explicit(&cell->to_pass_over, left - 1, memory_order_relaxed);
+    *arm = (enum arm_id)atomic_load_explicit(&cell->steady_arm, memory_order_relaxed);
     return true;
+}
+
+/* From now on blocks are passed over, if the learner plays one arm without further ado. */
+static void plan_passing_over(struct policy_cell *cell)
+{
+    cell->now.unmeasured += cell->passed_over;
+    uint32_t n = cell->now.elo.steady >= 0 ? blocks_to_pass_over(cell) : 0;
+    cell->passed_over = n;
+    if (n > 0)
+        atomic_store_explicit(&cell->steady_arm, (uint8_t)cell->now.elo.steady,
+                              memory_order_relaxed);
+    atomic_store_explicit(&cell->to_pass_over, n, memory_order_relaxed);
 }
 
 void cell_choose(struct policy_cell *cell, size_t bytes, uint32_t depth, struct decision *out)
 {
     lock_acquire(lock_of(cell));
-    if (is_passed_over(cell)) {
-        out->cell = NULL;
-        out->arm = (enum arm_id)cell->now.elo.steady;
-    } else {
-        out->cold = spread_wants_scout(&cell->spread, cell->site, bytes, depth,
-                                       context.playable[cell->band - BAND_FIRST]);
-        out->arm = out->cold ? SPREAD_SCOUTS_ARM : next_arm(cell);
-        count_block(cell);
-        if (cell->now.elo.steady >= 0)
-            cell->to_pass_over = blocks_to_pass_over(cell);
-    }
+    out->cold = spread_wants_scout(&cell->spread, cell->site, bytes, depth,
+                                   context.playable[cell->band - BAND_FIRST]);
+    out->arm = out->cold ? SPREAD_SCOUTS_ARM : next_arm(cell);
+    count_block(cell);
+    plan_passing_over(cell);
     lock_release(lock_of(cell));
 }
 
@@ -304,6 +308,8 @@ void policy_reward(struct policy_cell *cell, enum arm_id arm, const struct episo
     if (band->cost_sum_ns[arm] <= UINT64_MAX - cost)
         band->cost_sum_ns[arm] += cost;
     elo_report(&band->elo, (int)arm, cost);
+    if (band->elo.steady < 0) /* there is something to find out */
+        atomic_store_explicit(&cell->to_pass_over, 0, memory_order_relaxed);
     if (first)
         set_prior(&band->elo, arm, e, cold_q10);
     spread_note(&cell->spread, cell->site, prices, arm, e, cold_q10,

@@ -37,8 +37,11 @@ struct policy_cell *cell_find_or_add(struct site *site, unsigned band,
 /* Forgets what this process learned of the cell in favour of `known` (NULL: nothing). */
 void cell_reset(struct policy_cell *cell, const struct policy_band *known);
 
+/* Whether the next block is served without being measured, under this arm. */
+bool cell_passes_over(struct policy_cell *cell, enum arm_id *arm);
+
 /* Decides for the next block, which is asked for where the stack is `depth` deep; or for this arm, whatever is known. A block of
- * a decided cell is only measured as often as that costs a hundredth of the time. */
+ * a decided cell is only measured as often as that costs half a percent of the time. */
 void cell_choose(struct policy_cell *cell, size_t bytes, uint32_t depth, struct decision *out);
 void cell_choose_forced(struct policy_cell *cell, enum arm_id arm, struct decision *out);
 

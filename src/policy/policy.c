@@ -165,7 +165,9 @@ static struct decision learn(struct site *site, uint32_t depth, size_t bytes,
     if (cell == NULL)
         return otherwise;
     struct decision decision = {cell, site->id, ARM_NONE, depth, false};
-    if (policy.forced != ARM_NONE)
+    if (cell_passes_over(cell, &decision.arm))
+        decision.cell = NULL;
+    else if (policy.forced != ARM_NONE)
         cell_choose_forced(cell, otherwise.arm, &decision);
     else
         cell_choose(cell, bytes, depth, &decision);

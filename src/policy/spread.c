@@ -4,8 +4,8 @@
 #include "stats/stats.h"
 
 enum {
-    SPREADS_MAX = 512,        /* cells of which the contexts are told apart */
-    STEP_BYTES = 256 << 10,   /* a multiple of every page size there is */
+    SPREADS_MAX = 512,      /* cells of which the contexts are told apart */
+    STEP_BYTES = 256 << 10, /* a multiple of every page size there is */
     NOTED_BETWEEN_LOOKS = 8,
     SCOUT_MAX_BYTES = 64 << 20,
 };
