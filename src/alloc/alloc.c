@@ -45,9 +45,10 @@ static void *serve_span(const struct order *o)
     struct formers former;
     uint64_t filled_ns = 0;
 
-    struct span *s =
-        store_get(arm->pages == PAGES_HUGE ? ZONE_HUGE : ZONE_BASE, o->bytes, o->align,
-                  o->decision.site, o->decision.cold ? STORE_GET_COLD : STORE_GET_ANY, &former);
+    /* What is dropped begins cold, too: else it would give back, and pay for, what others keep. */
+    bool cold = arm->retain == RETAIN_DROP || o->decision.cold;
+    struct span *s = store_get(arm->pages == PAGES_HUGE ? ZONE_HUGE : ZONE_BASE, o->bytes, o->align,
+                               o->decision.site, cold ? STORE_GET_COLD : STORE_GET_ANY, &former);
     if (s == NULL)
         return NULL;
     void *p = span_address(s);

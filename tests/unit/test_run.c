@@ -167,6 +167,19 @@ ISOLATED(each_episode_is_settled_when_its_memory_is_joined)
     CHECK(stat_get(STAT_episodes) == 2 && stat_get(STAT_cache_joins) == 1);
 }
 
+ISOLATED(a_block_that_will_be_dropped_takes_nothing_that_others_keep)
+{
+    start_with_sites("frozen");
+    put_file(POLICY, "{\"hakmem_policy\": 1, \"sites\": [], \"defaults\": ["
+                     "{\"band\": 21, \"arm\": \"mmap/base/touch/drop\"}]}");
+    char *kept = get_at(hak_site("a.c", 1), 4 * MIB - MIB / 2);
+    hak_free_block(kept);
+    CHECK(hak_policy_load(POLICY) == 0);
+    char *dropped = hak_calloc_at_site(1, 3 * MIB, AT_SITE(hak_site("a.c", 2)));
+    CHECK(dropped != NULL && dropped != kept && !span_of(dropped)->dirty);
+    CHECK(stat_get(STAT_cache_hits) == 0 && store_is_valid());
+}
+
 ISOLATED(a_size_that_cannot_be_had_takes_nothing)
 {
     char *block[2];
@@ -190,6 +203,7 @@ int main(void)
         IN_DIRECTORY(another_sites_spans_are_joined_once_the_timer_has_seen_them_idle),
         IN_DIRECTORY(a_block_is_at_its_alignment_in_a_run_too),
         IN_DIRECTORY(each_episode_is_settled_when_its_memory_is_joined),
+        IN_DIRECTORY(a_block_that_will_be_dropped_takes_nothing_that_others_keep),
         IN_DIRECTORY(a_size_that_cannot_be_had_takes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
