@@ -62,6 +62,7 @@ static void *serve_span(const struct order *o)
         memset(p, 0, o->bytes);
     episode_born(&s->label, &o->decision, o->bytes, o->since_ns, filled_ns);
     s->label.cold = !s->dirty;
+    episode_given(&s->label, &former);
     episodes_reused(&former);
     return p;
 }

@@ -43,6 +43,14 @@ void episode_born(struct label *label, const struct decision *decision, size_t b
     label->malloc_ns = limit_ns(label->born_ns - since_ns - filled_ns);
 }
 
+void episode_given(struct label *label, const struct formers *former)
+{
+    uint64_t pages = 0;
+    for (unsigned i = 0; i < former->count; i++)
+        pages += former->label[i].base_pages;
+    label->given_pages = limit_ns(pages);
+}
+
 /* What one window of pages shows. */
 struct residency {
     uint64_t pages, full, touched;
@@ -128,6 +136,9 @@ static void settle(const struct label *label, bool reused, bool given_back, bool
         .give_back_ns = label->give_back_ns,
         .looking_ns = label->looking_ns,
         .base_pages = label->base_pages,
+        .grew_pages = label->given_pages != 0 && label->base_pages > label->given_pages
+                          ? label->base_pages - label->given_pages
+                          : 0,
         .huge_full = label->huge_full,
         .huge_touched = label->huge_touched,
         .given_back = given_back,

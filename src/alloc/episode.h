@@ -24,6 +24,9 @@ static inline uint64_t episode_clock(bool measured)
 void episode_born(struct label *label, const struct decision *decision, size_t bytes,
                   uint64_t since_ns, uint64_t filled_ns);
 
+/* The block has the memory of these. */
+void episode_given(struct label *label, const struct formers *former);
+
 /* free was called for the block at `p`: what is resident of it, and who frees it. Before its memory is touched. */
 void episode_freed(struct label *label, const void *p, size_t bytes);
 

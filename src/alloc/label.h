@@ -18,11 +18,13 @@ struct label {
     uint32_t free_ns;         /* time in free */
     uint32_t give_back_ns;    /* its share of flushes */
     uint32_t looking_ns;      /* spent on seeing what is resident */
-    uint32_t base_pages;      /* resident when freed, in base pages */
-    uint32_t huge_full;       /* stretches of huge-page size that were resident as a whole */
-    uint32_t huge_touched;    /* stretches with anything resident in them */
-    int32_t thread;           /* that allocated it */
-    uint32_t depth;           /* of the stack then */
+    uint32_t
+        given_pages; /* of those when it was born, as the blocks before it left them; 0: not known, or cold */
+    uint32_t base_pages;   /* resident when freed, in base pages */
+    uint32_t huge_full;    /* stretches of huge-page size that were resident as a whole */
+    uint32_t huge_touched; /* stretches with anything resident in them */
+    int32_t thread;        /* that allocated it */
+    uint32_t depth;        /* of the stack then */
     uint8_t arm;
     bool grown;  /* by realloc */
     bool remote; /* freed by another thread */

@@ -67,6 +67,13 @@ uint64_t cost_of_filling_ns(const struct prices *p, enum arm_id arm, const struc
     return e->huge_full * p->of.huge_fault + loose_base_pages(p, e) * p->of.base_fault;
 }
 
+/* Pages that the block touched beyond those it was given: the next one is given them, but touches others again. */
+static uint64_t cost_of_growth_ns(const struct prices *p, enum arm_id arm, const struct episode *e)
+{
+    return arms[arm].pages == PAGES_BASE ? e->grew_pages * p->of.base_fault
+                                         : e->grew_pages * p->of.huge_fault / base_pages_in_huge(p);
+}
+
 uint64_t cost_of_episode_ns(const struct prices *p, enum arm_id arm, const struct episode *e,
                             uint32_t cold_q10)
 {
@@ -79,6 +86,7 @@ uint64_t cost_of_episode_ns(const struct prices *p, enum arm_id arm, const struc
     cost += cost_of_holding_ns(p, resident, e->live_ns);
     cost += cost_of_holding_ns(p, resident, e->idle_ns);
     cost += e->reused ? (unsigned __int128)filling * cold_q10 / 1024 : filling;
+    cost += cost_of_growth_ns(p, arm, e);
     return saturate(cost);
 }
 
@@ -145,6 +153,8 @@ static struct episode under_arm(const struct prices *p, enum arm_id played, cons
     other.given_back = !kept || !returns || e->idle_ns > break_even;
     other.reused = !other.given_back;
     other.idle_ns = !kept ? PREDICTED_WAIT_NS : e->idle_ns < break_even ? e->idle_ns : break_even;
+    if (!kept)
+        other.grew_pages = 0; /* it begins cold, and pays for all it touches */
     other.give_back_ns = other.given_back ? giving_back_ns(p, arm, e, false) : 0;
     if (is->retain == RETAIN_LAZY)
         other.give_back_ns += giving_back_ns(p, arm, e, true);

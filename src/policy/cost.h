@@ -5,6 +5,7 @@
  *   + price of memory x bytes resident x time, in use and retained
  *   + faulting its pages in again, charged to the episode that gave them back: so an arm pays for its own
  *     choice, whatever the arms before and after it do
+ *   + the pages it touched beyond those it was given
  *   + of an episode whose memory was reused: its share of the first faults of all, which is the most blocks that
  *     lived at once over the blocks there were
  */

@@ -198,6 +198,21 @@ static void predictions_know_when_keeping_pays(void **state)
     assert_true(cost_ns[ARM_MMAP_HUGE_TOUCH_DROP] < cost_ns[ARM_MMAP_BASE_TOUCH_DROP]);
 }
 
+static void pages_beyond_those_that_were_given_are_paid_for(void **state)
+{
+    struct episode e = {.bytes = 64 * MIB, .base_pages = 300, .reused = true};
+    uint64_t without = cost_of_episode_ns(&prices, ARM_MMAP_BASE_TOUCH_KEEP, &e, 0);
+    e.grew_pages = 100;
+    assert_int_equal(cost_of_episode_ns(&prices, ARM_MMAP_BASE_TOUCH_KEEP, &e, 0),
+                     without + 100 * prices.of.base_fault);
+    uint64_t cost_ns[ARM_COUNT];
+    cost_predict(&prices, ARM_MMAP_BASE_TOUCH_KEEP, &e, 0, cost_ns);
+    e.grew_pages = 0;
+    uint64_t cold_ns[ARM_COUNT];
+    cost_predict(&prices, ARM_MMAP_BASE_TOUCH_KEEP, &e, 0, cold_ns);
+    assert_int_equal(cost_ns[ARM_MMAP_BASE_TOUCH_DROP], cold_ns[ARM_MMAP_BASE_TOUCH_DROP]);
+}
+
 static void predictions_know_a_sparse_block(void **state)
 {
     uint64_t cost_ns[ARM_COUNT];
@@ -257,6 +272,7 @@ int main(void)
         cmocka_unit_test(break_even_is_where_holding_has_cost_the_faults_and_the_giving_back),
         cmocka_unit_test(goals_move_the_break_even_time_the_other_way),
         cmocka_unit_test(predictions_know_when_keeping_pays),
+        cmocka_unit_test(pages_beyond_those_that_were_given_are_paid_for),
         cmocka_unit_test(predictions_know_a_sparse_block),
         cmocka_unit_test(calibration_finds_every_price_and_gives_its_memory_back),
         cmocka_unit_test(
