@@ -27,6 +27,7 @@ struct policy_cell {
     uint64_t measuring_ns;         /* what it costs to measure a block, as it was lately */
     uint64_t measured_at_ns;       /* when the last one of a decided cell was chosen for */
     uint32_t passed_over;          /* blocks that were to be passed over after that one */
+    uint32_t counted;              /* how many of them were, when that was last looked at */
     _Atomic uint32_t to_pass_over; /* what is left of them */
     _Atomic uint8_t steady_arm;    /* and is played for them */
     uint8_t first_arm;             /* played until the first block is settled */
@@ -241,16 +242,33 @@ bool cell_passes_over(struct policy_cell *cell, enum arm_id *arm)
     return true;
 }
 
+/* Counts, of the blocks that were to be passed over, those that have been. Where threads met, what is left may be of long
+ * ago. */
+static void count_passed_over(struct policy_cell *cell)
+{
+    uint32_t left = atomic_load_explicit(&cell->to_pass_over, memory_order_relaxed);
+    uint32_t passed = left < cell->passed_over ? cell->passed_over - left : 0;
+    if (passed > cell->counted)
+        cell->now.unmeasured += passed - cell->counted;
+    cell->counted = passed;
+}
+
+static void pass_over(struct policy_cell *cell, uint32_t n)
+{
+    cell->passed_over = n;
+    cell->counted = 0;
+    atomic_store_explicit(&cell->to_pass_over, n, memory_order_relaxed);
+}
+
 /* From now on blocks are passed over, if the learner plays one arm without further ado. */
 static void plan_passing_over(struct policy_cell *cell)
 {
-    cell->now.unmeasured += cell->passed_over;
+    count_passed_over(cell);
     uint32_t n = cell->now.elo.steady >= 0 ? blocks_to_pass_over(cell) : 0;
-    cell->passed_over = n;
     if (n > 0)
         atomic_store_explicit(&cell->steady_arm, (uint8_t)cell->now.elo.steady,
                               memory_order_relaxed);
-    atomic_store_explicit(&cell->to_pass_over, n, memory_order_relaxed);
+    pass_over(cell, n);
 }
 
 void cell_choose(struct policy_cell *cell, size_t bytes, uint32_t depth, struct decision *out)
@@ -308,8 +326,10 @@ void policy_reward(struct policy_cell *cell, enum arm_id arm, const struct episo
     if (band->cost_sum_ns[arm] <= UINT64_MAX - cost)
         band->cost_sum_ns[arm] += cost;
     elo_report(&band->elo, (int)arm, cost);
-    if (band->elo.steady < 0) /* there is something to find out */
-        atomic_store_explicit(&cell->to_pass_over, 0, memory_order_relaxed);
+    if (band->elo.steady < 0) { /* there is something to find out */
+        count_passed_over(cell);
+        pass_over(cell, 0);
+    }
     if (first)
         set_prior(&band->elo, arm, e, cold_q10);
     spread_note(&cell->spread, cell->site, prices, arm, e, cold_q10,
@@ -375,6 +395,7 @@ static int collect_moved(struct policy_doc *doc, struct site *of)
 static int collect_cell(struct policy_doc *doc, struct policy_cell *cell)
 {
     lock_acquire(lock_of(cell));
+    count_passed_over(cell);
     cell->taken = cell->now;
     lock_release(lock_of(cell));
     if (cell->taken.seen.episodes == cell->saved.seen.episodes || cell->site->id == 0)
