@@ -90,7 +90,8 @@ static void print_row(const struct inspection *what, const struct insight *row)
     print_text("reason", reason);
     printf("\n     ");
     print_seen(&row->band->seen);
-    printf("\"unmeasured\": %" PRIu64 ",\n     ", row->band->unmeasured);
+    printf("\"unmeasured\": %" PRIu64 ", \"keep_ms\": %" PRIu32 ",\n     ", row->band->unmeasured,
+           row->band->keep_ms);
     printf("\"arms\": [");
     insight_order(row, order);
     for (int i = 0; i < ARM_COUNT; i++) {

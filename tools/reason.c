@@ -41,21 +41,6 @@ static void __attribute__((format(printf, 2, 3))) add(struct sentence *s, const 
         s->length = s->capacity - 1;
 }
 
-static struct prices prices_of(const struct policy_doc *doc)
-{
-    struct prices p = {
-        .of = default_calibration, .page_bytes = 4096, .huge_bytes = 4096, .goal = doc->goal};
-
-    if (policy_calibration_known(&doc->calibration))
-        p.of = doc->calibration;
-    if (policy_machine_known(&doc->machine)) {
-        p.page_bytes = p.huge_bytes = doc->machine.page_bytes;
-        if (doc->machine.huge_bytes != 0)
-            p.huge_bytes = doc->machine.huge_bytes;
-    }
-    return p;
-}
-
 /* Holding for one ns is too cheap for whole numbers. */
 static double holding_ns(const struct prices *p, double bytes, double ns)
 {
@@ -87,7 +72,7 @@ static struct facts facts_of(const struct policy_doc *doc, const struct insight 
     const struct policy_seen *seen = &row->band->seen;
     struct facts f = {.seen = seen->episodes != 0};
     double episodes = (double)seen->episodes;
-    struct prices prices = prices_of(doc);
+    struct prices prices = cost_prices_of(doc, &default_calibration);
 
     if (!f.seen)
         return f;
@@ -159,6 +144,17 @@ static void say_retain(struct sentence *s, const struct insight *row, const stru
         say_drop(s, f);
 }
 
+/* What follows from the gaps, where that is less than breaking even. */
+static void say_keep_at_most(struct sentence *s, const struct insight *row)
+{
+    const struct arm *a = &arms[row->leader];
+
+    if (row->band->keep_ms != 0 && row->leader == row->band->champion &&
+        a->backing == BACKING_MMAP && a->retain != RETAIN_DROP)
+        add(s, "; what lies unused for %s is not waited for any longer and given back",
+            text_ns(row->band->keep_ms * 1e6).s);
+}
+
 /* Of the pages only when they set the champion apart from the next class. */
 static void say_pages(struct sentence *s, const struct insight *row, const struct facts *f)
 {
@@ -208,6 +204,7 @@ void insight_reason(const struct policy_doc *doc, const struct insight *row, cha
     add(&s, "%s leads: ", arms[row->leader].name);
     say_retain(&s, row, &f);
     say_pages(&s, row, &f);
+    say_keep_at_most(&s, row);
     say_lead(&s, row);
     add(&s, ".");
 }

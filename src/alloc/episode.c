@@ -43,6 +43,12 @@ void episode_born(struct label *label, const struct decision *decision, size_t b
     label->malloc_ns = limit_ns(label->born_ns - since_ns - filled_ns);
 }
 
+void episode_cold(struct label *label, bool cold, uint64_t fault_ns)
+{
+    label->cold = cold;
+    label->fault_ns = limit_ns(fault_ns);
+}
+
 void episode_given(struct label *label, const struct formers *former)
 {
     uint64_t pages = 0;
@@ -135,6 +141,7 @@ static void settle(const struct label *label, bool reused, bool given_back, bool
         .live_ns = label->freed_ns - label->born_ns,
         .give_back_ns = label->give_back_ns,
         .looking_ns = label->looking_ns,
+        .fault_ns = label->fault_ns,
         .base_pages = label->base_pages,
         .grew_pages = label->given_pages != 0 && label->base_pages > label->given_pages
                           ? label->base_pages - label->given_pages

@@ -24,6 +24,9 @@ static inline uint64_t episode_clock(bool measured)
 void episode_born(struct label *label, const struct decision *decision, size_t bytes,
                   uint64_t since_ns, uint64_t filled_ns);
 
+/* Whether nothing of its memory was resident; what a fault of it took, 0: none was timed. */
+void episode_cold(struct label *label, bool cold, uint64_t fault_ns);
+
 /* The block has the memory of these. */
 void episode_given(struct label *label, const struct formers *former);
 

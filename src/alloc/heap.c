@@ -71,7 +71,7 @@ void heap_end(struct heap *h)
 
 void heap_wants_helper(void)
 {
-    timer_wanted(store_has_queue() || !idle_is_watching());
+    timer_wanted(idle_is_watching() ? store_wants_look_ns() : TIMER_NOW);
 }
 
 /* ---- serving ---- */

@@ -18,6 +18,7 @@ struct label {
     uint32_t free_ns;         /* time in free */
     uint32_t give_back_ns;    /* its share of flushes */
     uint32_t looking_ns;      /* spent on seeing what is resident */
+    uint32_t fault_ns;        /* a fault of it, when it began cold; 0: not timed */
     uint32_t
         given_pages; /* of those when it was born, as the blocks before it left them; 0: not known, or cold */
     uint32_t base_pages;   /* resident when freed, in base pages */

@@ -45,8 +45,9 @@ struct span {
     uint8_t arm;           /* enum arm_id it was served under */
     bool dirty;            /* may hold something else than zeros */
     bool grown;            /* its block was enlarged before */
-    bool moved;     /* came by mremap: a mapping of its own, to be renewed when it is given back */
-    uint32_t first; /* granule, counted from the zone's start */
+    bool moved; /* came by mremap: a mapping of its own, to be renewed when it is given back */
+    uint16_t keep_ms;   /* when freed, in BigCache, at most; 0: until that breaks even */
+    uint32_t first;     /* granule, counted from the zone's start */
     uint32_t granules;  /* > 0 */
     size_t block_bytes; /* what the program asked for; LIVE only */
     uint64_t site;      /* ID of who asked */

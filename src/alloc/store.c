@@ -26,7 +26,7 @@ enum {
     LOOKS_PER_BREAK_EVEN = 4, /* the timer's tick: an entry leaves at 1 to 1.25 break-even times */
 };
 
-static const uint64_t TICK_MIN_NS = 10000000, TICK_MAX_NS = 1000000000;
+static const uint64_t TICK_MIN_NS = 10000000, TICK_MAX_NS = 1000000000, NS_PER_MS = 1000000;
 
 /* Of slabs it is not known who will want them: a program that was big for a moment is small a second later. */
 static const uint64_t SLAB_IDLE_NS = 500000000;
@@ -41,7 +41,7 @@ static struct {
     size_t live_bytes;
     _Atomic size_t slab_bytes; /* changed under the lock */
     size_t batch_min_bytes;
-    _Atomic bool queue;            /* the batch is not empty */
+    _Atomic uint64_t look_ns;      /* how soon somebody must look; 0: no hurry */
     _Atomic size_t retained_bytes; /* in BigCache */
 } store = {.lock = LOCK_INIT(LOCK_RANK_STORE)};
 
@@ -141,14 +141,21 @@ static void keep_at_most(struct span *s, uint64_t most_idle_ns, struct list *due
     drop_all(&left, due, STAT_cache_evictions);
 }
 
-static void keep(struct span *s, struct list *due)
+/* When to look at what waits for less than breaking even. */
+static uint64_t next_hurried_look_ns(void)
 {
-    keep_at_most(s, 0, due);
+    uint64_t next = store.batch.count != 0 ? store.batch.options.deadline_ns : 0;
+    uint64_t brief = store.cache.brief_ns / LOOKS_PER_BREAK_EVEN;
+    if (store.cache.brief_bytes == 0)
+        return next;
+    if (brief < TICK_MIN_NS)
+        brief = TICK_MIN_NS;
+    return next == 0 || brief < next ? brief : next;
 }
 
 static void unlock(void)
 {
-    atomic_store_explicit(&store.queue, store.batch.count != 0, memory_order_relaxed);
+    atomic_store_explicit(&store.look_ns, next_hurried_look_ns(), memory_order_relaxed);
     atomic_store_explicit(&store.retained_bytes, store.cache.bytes, memory_order_relaxed);
     lock_release(&store.lock);
 }
@@ -198,7 +205,7 @@ static void cut_cached(struct span *s, uint32_t granules, struct list *due)
         return;
     stat_add(STAT_cache_splits, 1);
     rest->cache.site = s->cache.site;
-    keep(rest, due);
+    keep_at_most(rest, s->cache.most_idle_ns, due);
 }
 
 /* A cached span that is large enough, or several that lie side by side; NULL: there are none. */
@@ -350,21 +357,28 @@ void store_put(struct span *s, enum arm_retain retain, uint64_t site)
     s->cache.site = site;
     if (s->moved && arena.nr_moved > MOVED_KEPT_MAX)
         retain = RETAIN_DROP;
-    retain_span(s, retain, 0, &due);
+    retain_span(s, retain, s->keep_ms * NS_PER_MS, &due);
     episode_free_done(&s->label); /* under the lock: then the span may be anybody's */
     unlock();
     flush(&due);
 }
 
+static uint64_t break_even_ns(unsigned zone)
+{
+    return policy_break_even_ns(zone == ZONE_HUGE ? PAGES_HUGE : PAGES_BASE);
+}
+
 void store_put_slab(struct span *s, enum arm_retain retain, uint64_t idle_ns)
 {
+    uint64_t worth_ns = break_even_ns(s->zone);
+    uint64_t most_ns = worth_ns < SLAB_IDLE_NS ? worth_ns : SLAB_IDLE_NS;
     struct list due;
     list_init(&due);
 
     lock_acquire(&store.lock);
     store.slab_bytes -= span_bytes(s);
     s->cache.site = SITE_OF_SLABS;
-    retain_span(s, retain, idle_ns < SLAB_IDLE_NS ? SLAB_IDLE_NS - idle_ns : 1, &due);
+    retain_span(s, retain, idle_ns < most_ns ? most_ns - idle_ns : 1, &due);
     unlock();
     flush(&due);
 }
@@ -456,15 +470,10 @@ int store_move(struct span *from, struct span *to)
 
 /* ---- the timer's part ---- */
 
-static uint64_t break_even_ns(unsigned zone)
-{
-    return policy_break_even_ns(zone == ZONE_HUGE ? PAGES_HUGE : PAGES_BASE);
-}
-
 /* When to look again; called with the lock held. */
 static uint64_t next_look_ns(void)
 {
-    uint64_t next = 0;
+    uint64_t next = next_hurried_look_ns();
     for (unsigned zone = 0; zone < ZONE_COUNT; zone++) {
         uint64_t tick = break_even_ns(zone) / LOOKS_PER_BREAK_EVEN;
         if (store.cache.zone_bytes[zone] == 0)
@@ -473,10 +482,6 @@ static uint64_t next_look_ns(void)
         if (next == 0 || tick < next)
             next = tick;
     }
-    if (store.cache.brief_bytes != 0 && next > SLAB_IDLE_NS / LOOKS_PER_BREAK_EVEN)
-        next = SLAB_IDLE_NS / LOOKS_PER_BREAK_EVEN;
-    if (store.batch.count != 0 && (next == 0 || store.batch.options.deadline_ns < next))
-        next = store.batch.options.deadline_ns;
     return next;
 }
 
@@ -501,9 +506,9 @@ uint64_t store_tick(uint64_t now_ns)
     return next;
 }
 
-bool store_has_queue(void)
+uint64_t store_wants_look_ns(void)
 {
-    return atomic_load_explicit(&store.queue, memory_order_relaxed);
+    return atomic_load_explicit(&store.look_ns, memory_order_relaxed);
 }
 
 size_t store_trim(void)

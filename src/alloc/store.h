@@ -66,8 +66,8 @@ size_t store_trim(void);
  * 0: there is nothing retained. */
 uint64_t store_tick(uint64_t now_ns);
 
-/* Whether the batch waits for its deadline. */
-bool store_has_queue(void);
+/* How soon at the latest what is retained must be looked at, in ns; 0: there is no hurry. */
+uint64_t store_wants_look_ns(void);
 
 /* Reports every block that lives on, or whose memory is retained, to the learner; at the end of the process. */
 void store_settle_living(void);

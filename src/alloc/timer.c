@@ -21,6 +21,7 @@ enum {
 static const uint64_t LINGER_NS = 1000000000, NS_PER_S = 1000000000;
 
 _Atomic int timer_state = TIMER_NONE;
+_Atomic uint64_t timer_sleeps_ns;
 
 static struct lock lock = LOCK_INIT(LOCK_RANK_TIMER);
 static pthread_cond_t wake;
@@ -50,7 +51,8 @@ static void sleep_ns(uint64_t ns)
 {
     uint64_t until = os->now_ns() + ns;
     struct timespec t = {.tv_sec = (time_t)(until / NS_PER_S), .tv_nsec = (long)(until % NS_PER_S)};
-    set_state(ns <= config.batch_deadline_ms * 1000000 ? TIMER_SHORT : TIMER_LONG);
+    atomic_store_explicit(&timer_sleeps_ns, ns, memory_order_relaxed);
+    set_state(TIMER_ASLEEP);
     lock_rank_leave(lock.rank);
     pthread_cond_timedwait(&wake, &lock.mutex, &t);
     lock_rank_enter(lock.rank);
@@ -138,14 +140,14 @@ static void work_now_and_then(void)
         give_back(os->now_ns());
 }
 
-void timer_wanted_slowly(bool queued)
+void timer_wanted_slowly(void)
 {
     int saved_errno = errno;
     switch (atomic_load_explicit(&timer_state, memory_order_relaxed)) {
     case TIMER_NONE:
         start_once();
         break;
-    case TIMER_LONG:
+    case TIMER_ASLEEP:
         lock_acquire(&lock);
         set_state(TIMER_AWAKE);
         pthread_cond_signal(&wake);

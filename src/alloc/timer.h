@@ -10,33 +10,37 @@
 #define HAK_ALLOC_TIMER_H
 
 #include <stdatomic.h>
-#include <stdbool.h>
+#include <stdint.h>
 
 #include "base/attr.h"
 
 enum timer_state {
-    TIMER_NONE,  /* there is no thread */
-    TIMER_AWAKE, /* it will look at the store before it sleeps */
-    TIMER_SHORT, /* asleep, but no longer than the batch's deadline */
-    TIMER_LONG,  /* asleep for longer */
-    TIMER_NEVER, /* switched off, or a thread cannot be had */
+    TIMER_NONE,   /* there is no thread */
+    TIMER_AWAKE,  /* it will look at the store before it sleeps */
+    TIMER_ASLEEP, /* for timer_sleeps_ns */
+    TIMER_NEVER,  /* switched off, or a thread cannot be had */
 };
 
+enum { TIMER_NOW = 1 };
+
 extern _Atomic int timer_state;
+extern _Atomic uint64_t timer_sleeps_ns;
 
 void timer_start(void);
 
-/* Starts the thread, or wakes it for the batch's deadline; without a thread, does its work now and then. */
-void timer_wanted_slowly(bool queued);
+/* Starts the thread, or wakes it; without a thread, does its work now and then. */
+void timer_wanted_slowly(void);
 
-/* Something is retained, or queued. No lock held. */
-static inline void timer_wanted(bool queued)
+/* Something is retained, and is to be looked at within so many ns; 0: there is no hurry. No lock held. */
+static inline void timer_wanted(uint64_t within_ns)
 {
     int state = atomic_load_explicit(&timer_state, memory_order_relaxed);
-    if (HAK_LIKELY(state == TIMER_AWAKE || state == TIMER_SHORT ||
-                   (state == TIMER_LONG && !queued)))
+    if (HAK_LIKELY(state == TIMER_AWAKE ||
+                   (state == TIMER_ASLEEP &&
+                    (within_ns == 0 ||
+                     within_ns >= atomic_load_explicit(&timer_sleeps_ns, memory_order_relaxed)))))
         return;
-    timer_wanted_slowly(queued);
+    timer_wanted_slowly();
 }
 
 void timer_fork_prepare(void);

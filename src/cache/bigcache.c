@@ -85,6 +85,8 @@ void bigcache_put(struct bigcache *c, struct cache_entry *e, uint64_t now_ns, st
         leave(c, oldest(c), left);
 
     unsigned class = size_class(e->bytes);
+    if (e->most_idle_ns != 0 && (c->brief_bytes == 0 || e->most_idle_ns < c->brief_ns))
+        c->brief_ns = e->most_idle_ns;
     e->since_ns = now_ns;
     e->order = c->puts++;
     list_push_back(&c->lru[e->zone], &e->lru);
@@ -155,8 +157,7 @@ static void expire_zone(struct bigcache *c, unsigned zone, uint64_t now_ns, uint
     for (struct list *l = head->next; l != head; l = next) {
         struct cache_entry *e = entry_of_lru(l);
         next = l->next;
-        uint64_t most = e->most_idle_ns != 0 && e->most_idle_ns < break_even_ns ? e->most_idle_ns
-                                                                                : break_even_ns;
+        uint64_t most = e->most_idle_ns != 0 ? e->most_idle_ns : break_even_ns;
         if (e->since_ns == 0)
             e->since_ns = now_ns;
         else if (now_ns - e->since_ns >= most)

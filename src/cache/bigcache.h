@@ -33,7 +33,7 @@ struct cache_entry {
     uint64_t site;         /* who used it last; 0: unknown */
     uint64_t since_ns;     /* idle since; 0: the timer has not seen it yet */
     uint64_t order;        /* rises with each put, over both zones */
-    uint64_t most_idle_ns; /* it leaves then, though it has not broken even; 0: it may idle on */
+    uint64_t most_idle_ns; /* it leaves then; 0: when it breaks even */
     uint8_t zone;
 };
 
@@ -42,6 +42,7 @@ struct bigcache {
     size_t bytes; /* sum over the entries */
     size_t zone_bytes[BIGCACHE_ZONES];
     size_t brief_bytes; /* of entries with most_idle_ns */
+    uint64_t brief_ns;  /* the least of theirs, since there were none */
     uint64_t puts;
     struct list lru[BIGCACHE_ZONES];
     struct class_set used[BIGCACHE_ZONES]; /* of the buckets */
@@ -69,7 +70,7 @@ struct cache_entry *bigcache_take(struct bigcache *c, unsigned zone, size_t byte
 /* Takes this entry out; false: it is not in the cache. */
 bool bigcache_remove(struct bigcache *c, struct cache_entry *e);
 
-/* Moves to `left` what has idled for its zone's break-even time or its own most_idle_ns, and notes when it first saw the others. */
+/* Moves to `left` what has idled for its own most_idle_ns, or its zone's break-even time, and notes when it first saw the others. */
 void bigcache_expire(struct bigcache *c, uint64_t now_ns,
                      const uint64_t break_even_ns[BIGCACHE_ZONES], struct list *left);
 

@@ -17,6 +17,7 @@ enum {
     CLOCK_READINGS = 8,        /* of one block's life, and those that measure that */
     MEASURING_SHARE = 200, /* measuring a decided cell's blocks takes so small a part of the time */
     PASS_OVER_MAX = 1023,
+    EPISODES_PER_RECKONING = 64, /* of how long memory is worth keeping; and at powers of two */
 };
 
 struct policy_cell {
@@ -31,6 +32,9 @@ struct policy_cell {
     _Atomic uint32_t to_pass_over; /* what is left of them */
     _Atomic uint8_t steady_arm;    /* and is played for them */
     uint8_t first_arm;             /* played until the first block is settled */
+    _Atomic uint16_t keep_ms[2];   /* by enum arm_pages */
+    uint32_t refill_q10[2][2];     /* as in an episode */
+    struct gaps gaps;
     struct spread spread;
     struct policy_band now;   /* what is known */
     struct policy_band saved; /* what of it the file holds */
@@ -126,6 +130,22 @@ static void derive_anew(struct policy_band *band, arm_set playable, uint64_t see
         set_prior(&band->elo, ARM_MMAP_BASE_TOUCH_KEEP, &mean, cold_share_q10(&band->seen));
 }
 
+/* How long memory is worth keeping, by the gaps that were seen up to now. */
+static void reckon_keep(struct policy_cell *cell)
+{
+    uint16_t ms[2];
+    for (int pages = PAGES_BASE; pages <= PAGES_HUGE; pages++) {
+        ms[pages] = (uint16_t)cost_keep_ms(context.prices, &cell->now, (enum arm_pages)pages);
+        atomic_store_explicit(&cell->keep_ms[pages], ms[pages], memory_order_relaxed);
+    }
+    cost_note_refill(context.prices, &cell->now, ms, cell->refill_q10);
+}
+
+static uint16_t keep_ms(const struct policy_cell *cell, enum arm_id arm)
+{
+    return atomic_load_explicit(&cell->keep_ms[arms[arm].pages], memory_order_relaxed);
+}
+
 /* A band as it is before anything is known, or as the file has it. */
 static void start_band(struct policy_cell *cell, const struct policy_band *known)
 {
@@ -147,6 +167,7 @@ static void start_band(struct policy_cell *cell, const struct policy_band *known
     elo_set_playable(&band->elo, context.playable[index], seed);
     if (elsewhere)
         derive_anew(band, context.playable[index], seed);
+    reckon_keep(cell);
     cell->saved = *band;
     if (known == NULL || elsewhere) /* its ratings have a scale of their own */
         memset(&cell->saved.elo, 0, sizeof(cell->saved.elo));
@@ -219,6 +240,7 @@ void cell_choose_forced(struct policy_cell *cell, enum arm_id arm, struct decisi
     count_block(cell);
     lock_release(lock_of(cell));
     out->arm = arm;
+    out->keep_ms = keep_ms(cell, arm);
 }
 
 /* How many blocks are passed over until the next that is measured. Far between, all are. */
@@ -232,13 +254,14 @@ static uint32_t blocks_to_pass_over(struct policy_cell *cell)
 }
 
 /* Of what is decided a sample is enough. The count is not exact when threads meet here, and need not be. */
-bool cell_passes_over(struct policy_cell *cell, enum arm_id *arm)
+bool cell_passes_over(struct policy_cell *cell, struct decision *out)
 {
     uint32_t left = atomic_load_explicit(&cell->to_pass_over, memory_order_relaxed);
     if (left == 0)
         return false;
     atomic_store_explicit(&cell->to_pass_over, left - 1, memory_order_relaxed);
-    *arm = (enum arm_id)atomic_load_explicit(&cell->steady_arm, memory_order_relaxed);
+    out->arm = (enum arm_id)atomic_load_explicit(&cell->steady_arm, memory_order_relaxed);
+    out->keep_ms = keep_ms(cell, out->arm);
     return true;
 }
 
@@ -277,6 +300,7 @@ void cell_choose(struct policy_cell *cell, size_t bytes, uint32_t depth, struct 
     out->cold = spread_wants_scout(&cell->spread, cell->site, bytes, depth,
                                    context.playable[cell->band - BAND_FIRST]);
     out->arm = out->cold ? SPREAD_SCOUTS_ARM : next_arm(cell);
+    out->keep_ms = keep_ms(cell, out->arm);
     count_block(cell);
     plan_passing_over(cell);
     lock_release(lock_of(cell));
@@ -313,12 +337,13 @@ static void note_price(struct policy_cell *cell, uint64_t ns)
 void policy_reward(struct policy_cell *cell, enum arm_id arm, const struct episode *measured)
 {
     struct policy_band *band = &cell->now;
-    const struct prices *prices = context.prices;
+    struct prices *prices = context.prices;
     struct episode copy = *measured, *e = &copy;
     uint64_t since_ns = os->now_ns();
 
     lock_acquire(lock_of(cell));
     e->peak = cell->peak;
+    memcpy(e->refill_q10, cell->refill_q10, sizeof(e->refill_q10));
     add_seen(&band->seen, e, prices);
     uint32_t cold_q10 = cold_share_q10(&band->seen);
     uint64_t cost = cost_of_episode_ns(prices, arm, e, cold_q10);
@@ -332,6 +357,14 @@ void policy_reward(struct policy_cell *cell, enum arm_id arm, const struct episo
     }
     if (first)
         set_prior(&band->elo, arm, e, cold_q10);
+    if (cell->passed_over != 0) /* which of its blocks had that memory is not known */
+        cell->gaps.nr_away = 0;
+    int ended = gaps_note(&cell->gaps, band->gaps, e, since_ns);
+    if (ended >= 0 && e->fault_ns != 0)
+        cost_note_fault(prices, arm, (unsigned)ended, e->fault_ns);
+    uint64_t n = band->seen.episodes;
+    if (n % EPISODES_PER_RECKONING == 0 || (n & (n - 1)) == 0)
+        reckon_keep(cell);
     spread_note(&cell->spread, cell->site, prices, arm, e, cold_q10,
                 context.playable[cell->band - BAND_FIRST]);
     note_price(cell, e->looking_ns + os->now_ns() - since_ns);
@@ -372,10 +405,13 @@ static void difference(struct policy_band *out, const struct policy_cell *cell)
 #define X(name, help) out->seen.name = now->seen.name - saved->seen.name;
     POLICY_SEEN_FIELDS(X)
 #undef X
+    for (unsigned i = 0; i < GAP_CLASSES; i++)
+        out->gaps[i] = now->gaps[i] - saved->gaps[i];
     out->unmeasured = now->unmeasured - saved->unmeasured;
     elo_delta(&out->elo, &now->elo, &saved->elo);
     int champion = elo_champion(&now->elo);
     out->champion = champion < 0 ? ARM_NONE : (uint8_t)champion;
+    out->keep_ms = champion < 0 ? 0 : keep_ms(cell, (enum arm_id)champion);
 }
 
 /* The site of a context that comes from another build must have moved before the context, or the file would have it

@@ -18,7 +18,7 @@
 
 /* What a cell has to know of the policy in force. */
 struct cell_context {
-    const struct prices *prices;
+    struct prices *prices;
     const arm_set *playable; /* by band - BAND_FIRST: arms that stand for themselves here */
     const uint8_t (*played_as)[ARM_COUNT];
     const _Atomic uint8_t *default_arm;
@@ -37,8 +37,8 @@ struct policy_cell *cell_find_or_add(struct site *site, unsigned band,
 /* Forgets what this process learned of the cell in favour of `known` (NULL: nothing). */
 void cell_reset(struct policy_cell *cell, const struct policy_band *known);
 
-/* Whether the next block is served without being measured, under this arm. */
-bool cell_passes_over(struct policy_cell *cell, enum arm_id *arm);
+/* Whether the next block is served without being measured, as `out` says. */
+bool cell_passes_over(struct policy_cell *cell, struct decision *out);
 
 /* Decides for the next block, which is asked for where the stack is `depth` deep; or for this arm, whatever is known. A block of
  * a decided cell is only measured as often as that costs half a percent of the time. */

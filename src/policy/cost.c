@@ -1,5 +1,7 @@
 #include "policy/cost.h"
 
+#include <string.h>
+
 #include "base/attr.h"
 
 enum {
@@ -9,9 +11,27 @@ enum {
     PREDICTED_WAIT_NS = 5000000, /* half the batch's usual deadline */
 };
 
+static const uint64_t NS_PER_MS = 1000000;
+
 static uint64_t saturate(unsigned __int128 x)
 {
     return x > UINT64_MAX ? UINT64_MAX : (uint64_t)x;
+}
+
+struct prices cost_prices_of(const struct policy_doc *doc, const struct calibration *otherwise)
+{
+    struct prices p = {.of = policy_calibration_known(&doc->calibration) ? doc->calibration
+                                                                         : *otherwise,
+                       .page_bytes = 4096,
+                       .huge_bytes = 4096,
+                       .goal = doc->goal};
+    memcpy(p.away, doc->away, sizeof(p.away));
+    if (policy_machine_known(&doc->machine)) {
+        p.page_bytes = p.huge_bytes = doc->machine.page_bytes;
+        if (doc->machine.huge_bytes != 0)
+            p.huge_bytes = doc->machine.huge_bytes;
+    }
+    return p;
 }
 
 uint64_t cost_of_holding_ns(const struct prices *p, uint64_t bytes, uint64_t ns)
@@ -67,6 +87,17 @@ uint64_t cost_of_filling_ns(const struct prices *p, enum arm_id arm, const struc
     return e->huge_full * p->of.huge_fault + loose_base_pages(p, e) * p->of.base_fault;
 }
 
+/* Filling again what an episode under `arm` gave back, by how long it will be away. */
+static unsigned __int128 cost_of_refilling_ns(const struct prices *p, enum arm_id arm,
+                                              const struct episode *e)
+{
+    const struct arm *a = &arms[arm];
+    uint32_t times_q10 =
+        e->refill_q10[a->pages][a->retain == RETAIN_DROP ? REFILL_DROPPED : REFILL_KEPT];
+    unsigned __int128 filling = cost_of_filling_ns(p, arm, e);
+    return times_q10 != 0 ? filling * times_q10 / 1024 : filling;
+}
+
 /* Pages that the block touched beyond those it was given: the next one is given them, but touches others again. */
 static uint64_t cost_of_growth_ns(const struct prices *p, enum arm_id arm, const struct episode *e)
 {
@@ -78,14 +109,14 @@ uint64_t cost_of_episode_ns(const struct prices *p, enum arm_id arm, const struc
                             uint32_t cold_q10)
 {
     uint64_t resident = pages_held(p, arm, e) * p->page_bytes;
-    uint64_t filling = cost_of_filling_ns(p, arm, e);
     unsigned __int128 cost = e->malloc_ns;
 
     cost += e->free_ns;
     cost += e->give_back_ns;
     cost += cost_of_holding_ns(p, resident, e->live_ns);
     cost += cost_of_holding_ns(p, resident, e->idle_ns);
-    cost += e->reused ? (unsigned __int128)filling * cold_q10 / 1024 : filling;
+    cost += e->reused ? (unsigned __int128)cost_of_filling_ns(p, arm, e) * cold_q10 / 1024
+                      : cost_of_refilling_ns(p, arm, e);
     cost += cost_of_growth_ns(p, arm, e);
     return saturate(cost);
 }
@@ -99,6 +130,38 @@ uint64_t cost_break_even_ns(const struct prices *p, enum arm_pages pages)
     uint64_t second = cost_of_holding_ns(p, bytes << 10, 1000000000);
     return second == 0 ? UINT64_MAX
                        : saturate((unsigned __int128)again * 1000000000 * 1024 / second);
+}
+
+uint32_t cost_keep_ms(const struct prices *p, const struct policy_band *band, enum arm_pages pages)
+{
+    /* Gaps are those of measured blocks, of which there may be a sample only. */
+    const struct policy_seen *seen = &band->seen;
+    uint64_t blocks = seen->episodes + band->unmeasured;
+    uint64_t never =
+        blocks != 0 ? saturate((unsigned __int128)seen->cold * seen->episodes / blocks) : 0;
+    return gaps_keep_ms(band->gaps, &p->away[pages], never, cost_break_even_ns(p, pages));
+}
+
+void cost_note_refill(const struct prices *p, const struct policy_band *band,
+                      const uint16_t keep_ms[2], uint32_t refill_q10[2][2])
+{
+    for (int pages = PAGES_BASE; pages <= PAGES_HUGE; pages++) {
+        const struct policy_away *away = &p->away[pages];
+        uint64_t kept_ns = keep_ms[pages] != 0 ? keep_ms[pages] * NS_PER_MS
+                                               : cost_break_even_ns(p, (enum arm_pages)pages);
+        refill_q10[pages][REFILL_DROPPED] = gaps_refill_q10(band->gaps, away, 0);
+        refill_q10[pages][REFILL_KEPT] = gaps_refill_q10(band->gaps, away, kept_ns);
+    }
+}
+
+void cost_note_fault(struct prices *p, enum arm_id arm, unsigned gap_class, uint64_t took_ns)
+{
+    const struct arm *a = &arms[arm];
+    bool populated = a->fill == FILL_PREFAULT;
+    uint64_t price_ns = a->pages == PAGES_HUGE
+                            ? (populated ? p->of.huge_populate : p->of.huge_fault)
+                            : (populated ? p->of.base_populate : p->of.base_fault);
+    gaps_note_fault(&p->away[a->pages], gap_class, took_ns, price_ns);
 }
 
 bool cost_copying_pays(const struct prices *p, enum arm_pages pages, size_t copied_bytes,

@@ -20,11 +20,25 @@
 #include "policy/policy.h"
 
 struct prices {
-    struct calibration of; /* ns per page or call, all > 0 */
+    struct calibration of;      /* ns per page or call, all > 0 */
+    struct policy_away away[2]; /* by enum arm_pages; learning threads add to it */
     size_t page_bytes;
     size_t huge_bytes; /* of a huge page; page_bytes where there are none */
     enum policy_goal goal;
 };
+
+/* A policy's; `otherwise` where it brings none. */
+struct prices cost_prices_of(const struct policy_doc *doc, const struct calibration *otherwise);
+
+/* How long the memory of such a band is worth keeping by its gaps, on such pages; as gaps_keep_ms(). */
+uint32_t cost_keep_ms(const struct prices *p, const struct policy_band *band, enum arm_pages pages);
+
+/* Notes what of an episode's memory costs to have again, by how long its site's memory is away. */
+void cost_note_refill(const struct prices *p, const struct policy_band *band,
+                      const uint16_t keep_ms[2], uint32_t refill_q10[2][2]);
+
+/* A fault of an episode under `arm`, after a gap of that class. */
+void cost_note_fault(struct prices *p, enum arm_id arm, unsigned gap_class, uint64_t took_ns);
 
 /* Holding `bytes` for `ns`. */
 uint64_t cost_of_holding_ns(const struct prices *p, uint64_t bytes, uint64_t ns);

@@ -16,6 +16,7 @@
 #include "elo/elo.h"
 #include "os/os.h"
 #include "policy/arms.h"
+#include "policy/gaps.h"
 
 enum {
     POLICY_VERSION = 1,
@@ -76,6 +77,9 @@ struct policy_band {
     uint8_t band;                 /* BAND_FIRST..BAND_LAST */
     uint8_t champion;             /* enum arm_id played when frozen; ARM_NONE: the band's default */
     uint8_t played_as[ARM_COUNT]; /* arm_pool() where it was learned; ARM_NONE: masked there */
+    uint32_t
+        keep_ms; /* how long freed memory is kept under the champion; 0: until it breaks even */
+    uint64_t gaps[GAP_CLASSES];      /* between blocks that could have had the same memory */
     uint64_t cost_sum_ns[ARM_COUNT]; /* total cost of the arm's plays, ns */
     struct policy_seen seen;
     uint64_t unmeasured;  /* blocks that were served while the band was decided, and not measured */
@@ -114,6 +118,7 @@ struct policy_index; /* rebuilt.h */
 struct policy_doc {
     struct policy_machine machine;  /* all zero: not known */
     struct calibration calibration; /* all zero: not calibrated */
+    struct policy_away away[2];     /* by enum arm_pages */
     enum policy_goal goal;
     uint8_t default_arm[BAND_COUNT]; /* enum arm_id by band - BAND_FIRST; ARM_NONE: not given */
     unsigned nr_bands;               /* of all sites */

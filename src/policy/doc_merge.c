@@ -3,6 +3,7 @@
  * where it was not known.
  */
 #include "policy/doc.h"
+#include "policy/cost.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -90,14 +91,41 @@ static void merge_band(struct policy_band *b, const struct policy_band *from)
         b->champion = from->champion;
 }
 
+static bool has_gaps(const struct policy_band *b)
+{
+    for (unsigned i = 0; i < GAP_CLASSES; i++)
+        if (b->gaps[i] != 0)
+            return true;
+    return false;
+}
+
+/* By the gaps of both, where both have seen any; else as the one says that has, or is given it. */
+static void merge_gaps(const struct policy_doc *doc, struct policy_band *b,
+                       const struct policy_band *from)
+{
+    bool both = has_gaps(b) && has_gaps(from) && b->champion != ARM_NONE &&
+                policy_calibration_known(&doc->calibration);
+    if (has_gaps(from) ? !has_gaps(b) : b->keep_ms == 0)
+        b->keep_ms = from->keep_ms;
+    for (unsigned i = 0; i < GAP_CLASSES; i++)
+        b->gaps[i] = sum(b->gaps[i], from->gaps[i]);
+    if (!both)
+        return;
+    struct prices prices = cost_prices_of(doc, &doc->calibration);
+    b->keep_ms = cost_keep_ms(&prices, b, (enum arm_pages)arms[b->champion].pages);
+}
+
 static void merge_sites(struct policy_doc *into, const struct policy_doc *from)
 {
     for (unsigned i = 0; i < from->nr_sites; i++) {
         const struct policy_site *f = from->site[i];
         struct policy_site *s = policy_doc_site(into, f->id, false);
         describe_site(s, f);
-        for (unsigned k = 0; k < f->nr_bands; k++)
-            merge_band(policy_site_band(into, s, f->band[k]->band, false), f->band[k]);
+        for (unsigned k = 0; k < f->nr_bands; k++) {
+            struct policy_band *band = policy_site_band(into, s, f->band[k]->band, false);
+            merge_band(band, f->band[k]);
+            merge_gaps(into, band, f->band[k]);
+        }
     }
 }
 
@@ -128,6 +156,8 @@ int policy_doc_merge(struct policy_doc *into, const struct policy_doc *from,
     for (unsigned i = 0; i < BAND_COUNT; i++)
         if (into->default_arm[i] == ARM_NONE)
             into->default_arm[i] = from->default_arm[i];
+    for (int pages = PAGES_BASE; pages <= PAGES_HUGE; pages++)
+        gaps_away_add(&into->away[pages], &from->away[pages]);
     merge_sites(into, from);
     return 0;
 }

@@ -152,6 +152,9 @@ static const struct row band_rows[] = {
     {"champion", read_arm_or_null, offsetof(struct band_entry, band.champion), sizeof(uint8_t), 0,
      0, false},
     {"state", read_state, offsetof(struct band_entry, elo.state), sizeof(uint32_t), 0, 0, false},
+    {"keep_ms", read_integer, offsetof(struct band_entry, band.keep_ms), sizeof(uint32_t), 0,
+     GAPS_KEEP_MAX_MS, false},
+    {"gaps", read_gaps, offsetof(struct band_entry, band.gaps), 0, 0, 0, false},
     {"seen", read_seen, offsetof(struct band_entry, band.seen), 0, 0, 0, false},
     {"unmeasured", read_integer, offsetof(struct band_entry, band.unmeasured), sizeof(uint64_t), 0,
      UINT64_MAX, false},
@@ -422,13 +425,22 @@ static bool take_calibration(struct reader *r)
            read_object(r, 0, calibration_rows, ARRAY_SIZE(calibration_rows), &r->doc->calibration);
 }
 
+static bool take_away(struct reader *r)
+{
+    return json_take(&r->json) && read_away(r, 0, NULL, r->doc->away);
+}
+
 static const struct {
     const char *key;
     bool (*take)(struct reader *r);
 } top_rows[] = {
-    {"hakmem_policy", take_version},   {"machine", take_machine},
-    {"calibration", take_calibration}, {"goal", take_goal},
-    {"defaults", take_defaults},       {"sites", take_sites},
+    {"hakmem_policy", take_version},
+    {"machine", take_machine},
+    {"calibration", take_calibration},
+    {"goal", take_goal},
+    {"defaults", take_defaults},
+    {"sites", take_sites},
+    {"away", take_away},
 };
 
 static bool take_member(struct reader *r, uint32_t *seen)

@@ -132,6 +132,50 @@ static void put_calibration(struct out *o, const struct calibration *c)
     put(o, "\n  }");
 }
 
+static unsigned gaps_used(const uint64_t gaps[GAP_CLASSES])
+{
+    unsigned n = GAP_CLASSES;
+    while (n > 0 && gaps[n - 1] == 0)
+        n--;
+    return n;
+}
+
+/* As many as there are up to the last that is not 0; without any, nothing. false: that is so. */
+static bool put_gaps(struct out *o, const char *separator, const char *key,
+                     const uint64_t gaps[GAP_CLASSES])
+{
+    unsigned n = gaps_used(gaps);
+    if (n == 0)
+        return false;
+    put_key(o, separator, key);
+    for (unsigned i = 0; i < n; i++) {
+        put(o, i == 0 ? "[" : ", ");
+        put_number(o, gaps[i]);
+    }
+    put(o, "]");
+    return true;
+}
+
+static void put_away(struct out *o, const struct policy_away away[2])
+{
+    static const char *const key[2][2] = {
+        [PAGES_BASE] = {"base_faults", "base_times_q10"},
+        [PAGES_HUGE] = {"huge_faults", "huge_times_q10"},
+    };
+    const char *separator = "{\n    ";
+
+    if (gaps_used(away[PAGES_BASE].faults) + gaps_used(away[PAGES_HUGE].faults) == 0)
+        return;
+    put_key(o, ",\n  ", "away");
+    for (int pages = PAGES_BASE; pages <= PAGES_HUGE; pages++) {
+        if (put_gaps(o, separator, key[pages][0], away[pages].faults))
+            separator = ",\n    ";
+        if (put_gaps(o, separator, key[pages][1], away[pages].times_q10))
+            separator = ",\n    ";
+    }
+    put(o, "\n  }");
+}
+
 static void put_size(struct out *o, const char *separator, unsigned band)
 {
     char size[POLICY_SIZE_BYTES];
@@ -278,7 +322,12 @@ static void put_band(struct out *o, const struct policy_band *b)
     put_arm(o, b->champion);
     put_key(o, ",\n          ", "state");
     put_text(o, elo_state_names[b->elo.state]);
+    if (b->keep_ms != 0) {
+        put_key(o, ",\n          ", "keep_ms");
+        put_number(o, b->keep_ms);
+    }
     put_seen(o, &b->seen);
+    put_gaps(o, ",\n          ", "gaps", b->gaps);
     if (b->unmeasured != 0) {
         put_key(o, ",\n          ", "unmeasured");
         put_number(o, b->unmeasured);
@@ -340,6 +389,7 @@ static void put_doc(struct out *o, const struct policy_doc *doc)
     put_number(o, POLICY_VERSION);
     put_machine(o, &doc->machine);
     put_calibration(o, &doc->calibration);
+    put_away(o, doc->away);
     put_key(o, ",\n  ", "goal");
     put_text(o, policy_goal_names[doc->goal]);
     put_defaults(o, doc->default_arm);

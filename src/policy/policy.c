@@ -26,6 +26,7 @@ static struct {
     _Atomic(struct policy_doc *) doc; /* what was loaded; NULL: nothing */
     _Atomic bool elsewhere;           /* it was learned on another machine */
     struct prices prices;
+    struct policy_away saved_away[2]; /* of the prices', what the file has */
     struct policy_machine machine;
     uint64_t break_even_ns[2]; /* by enum arm_pages */
     arm_set playable[BAND_COUNT];
@@ -120,6 +121,12 @@ static void count_known(const struct site *site)
         stat_add(by[atomic_load_explicit(&site->known_how, memory_order_relaxed)], 1);
 }
 
+static void fill_band(struct site *site, unsigned index, uint8_t arm, uint32_t keep_ms)
+{
+    atomic_store_explicit(&site->arm[index], arm, memory_order_relaxed);
+    atomic_store_explicit(&site->keep_ms[index], (uint16_t)keep_ms, memory_order_relaxed);
+}
+
 /* Sets a site's arms from the policy; called with the site table's lock held. */
 static void fill_site(struct site *site)
 {
@@ -127,14 +134,12 @@ static void fill_site(struct site *site)
     const _Atomic uint8_t *arm = site->of != NULL ? site->of->arm : policy.default_arm;
 
     for (unsigned i = 0; i < BAND_COUNT; i++)
-        atomic_store_explicit(&site->arm[i], atomic_load_explicit(&arm[i], memory_order_relaxed),
-                              memory_order_relaxed);
+        fill_band(site, i, atomic_load_explicit(&arm[i], memory_order_relaxed), 0);
     atomic_store_explicit(&site->split, known != NULL && known->split, memory_order_relaxed);
     for (unsigned b = 0; known != NULL && b < known->nr_bands; b++) {
         unsigned i = known->band[b]->band - BAND_FIRST;
         if (known->band[b]->champion != ARM_NONE)
-            atomic_store_explicit(&site->arm[i], playable_arm(i, known->band[b]->champion),
-                                  memory_order_relaxed);
+            fill_band(site, i, playable_arm(i, known->band[b]->champion), known->band[b]->keep_ms);
     }
     count_known(site);
 }
@@ -164,8 +169,8 @@ static struct decision learn(struct site *site, uint32_t depth, size_t bytes,
     otherwise.site = site->id;
     if (cell == NULL)
         return otherwise;
-    struct decision decision = {cell, site->id, ARM_NONE, depth, false};
-    if (cell_passes_over(cell, &decision.arm))
+    struct decision decision = {cell, site->id, ARM_NONE, 0, depth, false};
+    if (cell_passes_over(cell, &decision))
         decision.cell = NULL;
     else if (policy.forced != ARM_NONE)
         cell_choose_forced(cell, otherwise.arm, &decision);
@@ -183,14 +188,15 @@ static struct decision as_decided(const struct site *site, size_t bytes)
 {
     unsigned index = band_of(bytes) - BAND_FIRST;
     return (struct decision){
-        NULL, site->id, (enum arm_id)atomic_load_explicit(&site->arm[index], memory_order_relaxed),
-        0, false};
+        .site = site->id,
+        .arm = (enum arm_id)atomic_load_explicit(&site->arm[index], memory_order_relaxed),
+        .keep_ms = atomic_load_explicit(&site->keep_ms[index], memory_order_relaxed)};
 }
 
 static HAK_NOINLINE struct decision choose_rarely(struct caller caller, size_t bytes)
 {
     unsigned index = band_of(bytes) - BAND_FIRST;
-    struct decision by_default = {NULL, 0, (enum arm_id)policy.default_arm[index], 0, false};
+    struct decision by_default = {.arm = (enum arm_id)policy.default_arm[index]};
 
     if (policy.forced != ARM_NONE)
         by_default.arm = (enum arm_id)playable_arm(index, (uint8_t)policy.forced);
@@ -284,6 +290,9 @@ static void set_prices(const struct os_machine *machine)
     policy.elsewhere = is_elsewhere(doc);
     if (!is_calibrated(doc) || !is_this_machine(&doc->machine))
         calibrate(&p->of, machine);
+    else
+        memcpy(p->away, doc->away, sizeof(p->away));
+    memcpy(policy.saved_away, p->away, sizeof(p->away));
 }
 
 static void set_break_even(void)
@@ -392,15 +401,31 @@ bool policy_has_unsaved(void)
     return policy.learns && cells_have_unsaved();
 }
 
+/* What was learned of faults since it was saved; now it is, or `taken` is not. */
+static void collect_away(struct policy_away out[2])
+{
+    for (int pages = PAGES_BASE; pages <= PAGES_HUGE; pages++)
+        gaps_away_since(&policy.prices.away[pages], &policy.saved_away[pages], &out[pages]);
+}
+
+static void away_is_saved(const struct policy_away taken[2])
+{
+    for (int pages = PAGES_BASE; pages <= PAGES_HUGE; pages++)
+        gaps_away_add(&policy.saved_away[pages], &taken[pages]);
+}
+
 static int save_into(const char *path, struct policy_doc *delta, struct policy_error *error)
 {
     delta->machine = policy.machine;
     delta->calibration = policy.prices.of;
+    collect_away(delta->away);
     delta->goal = policy.prices.goal;
     int status = cells_collect(delta);
     if (status == 0)
         status = policy_file_merge(path, delta, error);
     cells_collected(status == 0);
+    if (status == 0)
+        away_is_saved(delta->away);
     return status;
 }
 
@@ -451,7 +476,11 @@ void policy_fork_parent(void)
 /* The parent will save what was learned up to now; the child saves what it learns from here on. */
 void policy_fork_child(void)
 {
-    if (policy.learns)
+    if (policy.learns) {
+        struct policy_away parents[2];
         cells_mark_saved();
+        collect_away(parents);
+        away_is_saved(parents);
+    }
     policy_fork_parent();
 }

@@ -33,6 +33,7 @@ struct decision {
     struct policy_cell *cell; /* NULL: nothing is learned from this block */
     uint64_t site;            /* its ID; 0: unknown, or not looked up */
     enum arm_id arm;
+    uint16_t keep_ms; /* of BigCache: not longer; 0: until that breaks even */
     uint32_t
         depth; /* of the stack, by which contexts are told apart; 0: not known, or not looked at */
     bool
@@ -55,10 +56,16 @@ struct episode {
     bool reused;           /* the next block got them */
     uint32_t grew_pages; /* base pages resident beyond what it was given, where it was given any */
     bool grown, remote;
-    bool cold;      /* began on memory of which nothing was resident */
-    uint32_t depth; /* of the stack, where it was asked for; 0: not known */
-    uint32_t peak;  /* most blocks of its site and band at once; set by this layer */
+    bool cold;         /* began on memory of which nothing was resident */
+    uint32_t depth;    /* of the stack, where it was asked for; 0: not known */
+    uint32_t fault_ns; /* of a page of a cold block, where one was timed; 0: none was */
+    uint32_t peak;     /* most blocks of its site and band at once; set by this layer */
+    /* How many times the calibrated price pages of such blocks cost to have again, in 1/1024, by enum arm_pages and enum
+     * refill; 0: once. Set by this layer. */
+    uint32_t refill_q10[2][2];
 };
+
+enum refill { REFILL_DROPPED, REFILL_KEPT }; /* when they were freed */
 
 /* Reads the policy, if one is named; learns the machine. Called once, before anything below. */
 void policy_start(const struct os_machine *machine, bool have_arena);

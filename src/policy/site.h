@@ -36,8 +36,9 @@ struct policy_cell;
 
 struct site {
     uint64_t key;
-    uint64_t id;                     /* 0: in no module */
-    _Atomic uint8_t arm[BAND_COUNT]; /* enum arm_id that is played when frozen */
+    uint64_t id;                          /* 0: in no module */
+    _Atomic uint8_t arm[BAND_COUNT];      /* enum arm_id that is played when frozen */
+    _Atomic uint16_t keep_ms[BAND_COUNT]; /* and how long memory is kept; 0: until it breaks even */
     _Atomic(struct policy_cell *)
         cell[BAND_COUNT];      /* learning only; NULL until a block of the band comes */
     struct site *of;           /* the site that this is a context of; NULL: it is none */

@@ -53,6 +53,9 @@ static bool add_band(struct policy_doc *doc, struct policy_site *site, uint64_t 
     POLICY_SEEN_FIELDS(X)
 #undef X
     b->unmeasured = b->seen.reused / 2;
+    b->keep_ms = (uint32_t)(sample_random(random) % (GAPS_KEEP_MAX_MS + 1));
+    for (unsigned i = 0; i < doc->nr_bands % (GAP_CLASSES + 1); i++)
+        b->gaps[i] = sample_random(random) >> (sample_random(random) % 64);
     return true;
 }
 
@@ -92,6 +95,10 @@ static void describe(struct policy_doc *doc, uint64_t *random)
 #define X(name, help) doc->calibration.name = 1 + sample_random(random) % POLICY_PRICE_MAX_NS;
     CALIBRATION_FIELDS(X)
 #undef X
+    for (unsigned i = 0; i < GAP_CLASSES; i += 3) {
+        doc->away[PAGES_HUGE].faults[i] = 1 + sample_random(random) % 100;
+        doc->away[PAGES_HUGE].times_q10[i] = sample_random(random) % 100000;
+    }
     for (unsigned i = 0; i < BAND_COUNT; i += 2)
         doc->default_arm[i] = (uint8_t)(sample_random(random) % ARM_COUNT);
 }

@@ -156,7 +156,7 @@ static void an_entry_leaves_at_its_break_even_time_and_not_before(void **state)
     assert_int_equal(cache.bytes, 0);
 }
 
-static void an_entry_may_leave_before_it_breaks_even_but_not_after(void **state)
+static void an_entry_may_have_a_time_of_its_own(void **state)
 {
     static const uint64_t break_even[BIGCACHE_ZONES] = {100, 30};
     struct cache_entry brief, patient;
@@ -168,6 +168,7 @@ static void an_entry_may_leave_before_it_breaks_even_but_not_after(void **state)
     brief.bytes = MIB;
     bigcache_put(&cache, &brief, 0, &left);
     assert_int_equal(cache.brief_bytes, MIB);
+    assert_int_equal(cache.brief_ns, 40);
     patient.most_idle_ns = 0;
     bigcache_expire(&cache, 1000, break_even, &left);
     bigcache_expire(&cache, 1039, break_even, &left);
@@ -176,6 +177,14 @@ static void an_entry_may_leave_before_it_breaks_even_but_not_after(void **state)
     bigcache_expire(&cache, 1040, break_even, &left);
     assert_ptr_equal(pop_left(), &brief);
     assert_int_equal(cache.brief_bytes, 0);
+    brief.most_idle_ns = 400; /* longer than it takes to break even */
+    bigcache_put(&cache, &brief, 0, &left);
+    assert_int_equal(cache.brief_ns, 400);
+    bigcache_expire(&cache, 2000, break_even, &left);
+    bigcache_expire(&cache, 2399, break_even, &left);
+    assert_null(pop_left());
+    bigcache_expire(&cache, 2400, break_even, &left);
+    assert_ptr_equal(pop_left(), &brief);
 }
 
 static void an_entry_that_was_used_begins_its_time_anew(void **state)
@@ -385,7 +394,7 @@ int main(void)
         cmocka_unit_test(another_sites_much_larger_one_serves_only_once_the_timer_has_seen_it_idle),
         cmocka_unit_test(what_serves_is_at_the_alignment_and_large_enough),
         cmocka_unit_test(an_entry_leaves_at_its_break_even_time_and_not_before),
-        cmocka_unit_test(an_entry_may_leave_before_it_breaks_even_but_not_after),
+        cmocka_unit_test(an_entry_may_have_a_time_of_its_own),
         cmocka_unit_test(an_entry_that_was_used_begins_its_time_anew),
         cmocka_unit_test(clearing_returns_every_entry),
         cmocka_unit_test(the_cache_does_what_an_array_searched_from_end_to_end_would),

@@ -116,6 +116,48 @@ ISOLATED(a_block_whose_memory_is_reused_is_not_charged_the_faults)
     CHECK(b->cost_sum_ns[ARM_MMAP_BASE_TOUCH_KEEP] < held + 256 * 1000 / 8);
 }
 
+/* Blocks that follow one another at once: their memory is not worth keeping for long after the last; then rarely ones. */
+ISOLATED(how_long_memory_is_kept_follows_from_the_gaps)
+{
+    uint64_t site = start();
+    for (unsigned i = 0; i < 100; i++) {
+        char *p = get(site, MIB, MIB);
+        fake.now_ns += MS;
+        hak_free_block(p);
+        fake.now_ns += MS / 2;
+    }
+    const struct policy_band *b = saved_band(site, 20);
+    CHECK(b->keep_ms == 16 && b->gaps[0] + b->gaps[1] >= 90);
+    for (unsigned i = 0; i < 200; i++) {
+        hak_free_block(get(site, MIB, MIB));
+        fake.now_ns += 100 * MS;
+        store_tick(fake.now_ns);
+    }
+    CHECK(saved_band(site, 20)->keep_ms == 128);
+}
+
+/* A first fault on huge pages is timed where the memory had been away, and by how long. */
+ISOLATED(what_memory_costs_that_was_away_is_noted_and_saved)
+{
+    struct policy_error error;
+    uint64_t site = start_with(ARM_MMAP_HUGE_TOUCH_DROP);
+    fake.tick_ns = 1000;
+    for (unsigned i = 0; i < 20; i++) {
+        hak_free_block(get(site, 4 * MIB, 4 * MIB));
+        store_trim();
+        fake.now_ns += 100 * MS;
+    }
+    CHECK(hak_policy_save(NULL) == 0);
+    struct policy_doc *doc = policy_file_read(POLICY, false, &error);
+    uint64_t faults = 0, after_100_ms = doc->away[PAGES_HUGE].faults[7];
+    for (unsigned i = 0; i < GAP_CLASSES; i++)
+        faults += doc->away[PAGES_HUGE].faults[i];
+    CHECK(faults >= 3 && faults == after_100_ms);
+    CHECK(hak_policy_save(NULL) == 0); /* and not twice */
+    struct policy_doc *again = policy_file_read(POLICY, false, &error);
+    CHECK(again->away[PAGES_HUGE].faults[7] == faults);
+}
+
 ISOLATED(only_what_is_touched_is_held_and_faulted)
 {
     uint64_t site = start();
@@ -243,6 +285,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN_DIRECTORY(a_block_that_is_given_back_costs_its_faults_and_its_holding),
         IN_DIRECTORY(a_block_whose_memory_is_reused_is_not_charged_the_faults),
+        IN_DIRECTORY(how_long_memory_is_kept_follows_from_the_gaps),
+        IN_DIRECTORY(what_memory_costs_that_was_away_is_noted_and_saved),
         IN_DIRECTORY(only_what_is_touched_is_held_and_faulted),
         IN_DIRECTORY(expiry_settles_a_block_at_the_time_it_idled),
         IN_DIRECTORY(a_block_freed_by_another_thread_is_known_as_such),

@@ -181,7 +181,7 @@ ISOLATED(drops_are_given_back_together)
     fake_forget();
     for (unsigned i = 0; i < BLOCKS; i++)
         hak_free_block(p[i]);
-    CHECK(slab_spans() == 0 && fake_calls() == 0 && store_has_queue());
+    CHECK(slab_spans() == 0 && fake_calls() == 0 && store_wants_look_ns() != 0);
     store_trim();
     CHECK(fake_calls() == 1 && fake_advised_at(p[0], OS_GIVE_BACK));
 }

@@ -138,6 +138,15 @@ static const struct {
      "defaults[1]: this band is given twice"},
     {"{\"hakmem_policy\":1,\"machine\":{\"page_bytes\":4095,\"huge_bytes\":0}}",
      "page_bytes: expected a power"},
+    {"{\"hakmem_policy\":1,\"away\":[]}", "away: expected an object"},
+    {"{\"hakmem_policy\":1,\"away\":{\"huge_faults\":7}}", "huge_faults: expected an array"},
+    {"{\"hakmem_policy\":1,\"away\":{\"huge_faults\":[-1]}}",
+     "huge_faults[0]: expected a whole number from 0"},
+    {"{\"hakmem_policy\":1,\"away\":{\"huge_faults\":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17]}}",
+     "huge_faults[16]: there are more numbers than sizes of gaps"},
+    {"{\"hakmem_policy\":1,\"sites\":[{\"id\":\"0x0000000000000001\",\"bands\":[{\"band\":20,"
+     "\"keep_ms\":16385}]}]}",
+     "keep_ms: expected a whole number from 0 to 16384"},
     {"{\"hakmem_policy\":1,\"calibration\":{}}", "calibration: expected a key \"base_fault_ns\""},
 };
 

@@ -15,6 +15,7 @@
 #include "alloc/start.h"
 #include "alloc/store.h"
 #include "alloc/timer.h"
+#include "config/config.h"
 #include "fake_os.h"
 #include "stats/stats.h"
 
@@ -42,9 +43,21 @@ static char *use_block(void)
     return p;
 }
 
-static void wait_for_state(int wanted)
+static void wait_until_it_ends(void)
 {
-    while (atomic_load(&timer_state) != wanted)
+    while (atomic_load(&timer_state) != TIMER_NONE)
+        sched_yield();
+}
+
+static bool sleeps_briefly(void)
+{
+    return atomic_load(&timer_sleeps_ns) <= config.batch_deadline_ms * MS;
+}
+
+/* Until the thread sleeps, no longer than the batch's deadline or for longer than that. */
+static void wait_until_it_sleeps(bool briefly)
+{
+    while (atomic_load(&timer_state) != TIMER_ASLEEP || sleeps_briefly() != briefly)
         sched_yield();
 }
 
@@ -89,7 +102,7 @@ ISOLATED(memory_is_given_back_without_another_call_and_the_thread_ends)
 {
     start("mmap/base/touch/drop", 1, 5 * MS);
     char *p = use_block();
-    wait_for_state(TIMER_NONE);
+    wait_until_it_ends();
     CHECK(fake_advised_at(p, OS_GIVE_BACK));
     store_set_gauges();
     CHECK(stat_get(STAT_queued_bytes) == 0 && stat_get(STAT_batch_flushes) == 1);
@@ -99,7 +112,7 @@ ISOLATED(what_is_kept_expires_without_another_call)
 {
     start("mmap/base/touch/keep", 1, 100 * MS);
     char *p = use_block();
-    wait_for_state(TIMER_NONE);
+    wait_until_it_ends();
     CHECK(fake_advised_at(p, OS_GIVE_BACK) && stat_get(STAT_cache_expiries) == 1);
 }
 
@@ -108,7 +121,7 @@ ISOLATED(a_thread_that_ended_is_started_again)
     start("mmap/base/touch/drop", 1, 5 * MS);
     for (int i = 1; i <= 3; i++) {
         use_block();
-        wait_for_state(TIMER_NONE);
+        wait_until_it_ends();
         CHECK(stat_get(STAT_batch_flushes) == (uint64_t)i);
     }
 }
@@ -142,11 +155,22 @@ ISOLATED(a_sleeping_thread_is_woken_for_what_is_queued)
 {
     start("mmap/base/touch/keep", FAR_AHEAD, 0);
     use_block();
-    wait_for_state(TIMER_LONG);
+    wait_until_it_sleeps(false);
     char *p = hak_alloc_at_site(4 * MIB, 1, NO_CALLER);
     CHECK(p != NULL && hak_realloc_at_site(p, MIB, NO_CALLER) == p); /* the tail is queued */
     hak_free_block(p);
-    wait_for_state(TIMER_SHORT);
+    wait_until_it_sleeps(true);
+}
+
+ISOLATED(a_sleeping_thread_is_woken_for_what_is_kept_briefly)
+{
+    start("mmap/base/touch/keep", FAR_AHEAD, 0);
+    use_block();
+    wait_until_it_sleeps(false);
+    struct span *s = span_of(hak_alloc_at_site(4 * MIB, 1, NO_CALLER));
+    s->keep_ms = 16;
+    hak_free_block(span_address(s));
+    wait_until_it_sleeps(true);
 }
 
 #if !defined(__SANITIZE_THREAD__) /* it allows no thread in a child of a program with threads */
@@ -155,18 +179,18 @@ ISOLATED(a_child_has_no_thread_until_it_frees_a_large_block)
     int status = -1;
     start("mmap/base/touch/drop", FAR_AHEAD, 0);
     use_block();
-    wait_for_state(TIMER_SHORT);
+    wait_until_it_sleeps(true);
     pid_t pid = fork();
     if (pid == 0) {
         alarm(60);
         CHECK(timer_state == TIMER_NONE && !has_thread());
         use_block();
-        wait_for_state(TIMER_SHORT);
+        wait_until_it_sleeps(true);
         CHECK(has_thread());
         _exit(0);
     }
     CHECK(waitpid(pid, &status, 0) == pid && status == 0);
-    CHECK(timer_state == TIMER_SHORT && has_thread());
+    CHECK(timer_state == TIMER_ASLEEP && sleeps_briefly() && has_thread());
 }
 #endif
 
@@ -194,6 +218,7 @@ int main(void)
         cmocka_unit_test(the_thread_takes_no_signals),
         cmocka_unit_test(the_programs_own_mask_stays_as_it_was),
         cmocka_unit_test(a_sleeping_thread_is_woken_for_what_is_queued),
+        cmocka_unit_test(a_sleeping_thread_is_woken_for_what_is_kept_briefly),
 #if !defined(__SANITIZE_THREAD__)
         cmocka_unit_test(a_child_has_no_thread_until_it_frees_a_large_block),
 #endif

@@ -1,0 +1,165 @@
+#include "policy/gaps.h"
+
+#include <string.h>
+
+#include "policy/policy.h"
+
+enum {
+    ENOUGH = 8,         /* gaps that were seen */
+    KEEP_MIN_CLASS = 4, /* 16 ms: the timer's tick is 10 */
+    FAULTS_ENOUGH = 8,  /* of one class */
+    TIMES_MAX = 128, /* of one fault: a thread that was not run meanwhile must not count for all */
+    ONE_Q10 = 1024,
+};
+
+static const uint64_t NS_PER_MS = 1000000;
+static const uint64_t BREAK_EVEN_MAX_NS = (uint64_t)1 << 50; /* 13 days: so that no sum overflows */
+
+static unsigned class_of(uint64_t ns)
+{
+    uint64_t ms = ns / NS_PER_MS;
+    unsigned class = ms == 0 ? 0 : (unsigned)(64 - __builtin_clzll(ms));
+    return class < GAP_CLASSES ? class : GAP_CLASSES - 1;
+}
+
+/* Three quarters of its upper bound, the lowest class's a half. */
+static uint64_t middle_ns(unsigned class)
+{
+    return class == 0 ? NS_PER_MS / 2 : (NS_PER_MS << class) / 4 * 3;
+}
+
+/* The block that began cold could have had the memory that was freed last before that: where it is, or -1. */
+static int away_before(const struct gaps *g, uint64_t born_ns)
+{
+    int i = (int)g->nr_away - 1;
+    while (i >= 0 && g->freed_ns[i] > born_ns)
+        i--;
+    return i;
+}
+
+static void remove_at(struct gaps *g, uint32_t i)
+{
+    g->nr_away--;
+    memmove(&g->freed_ns[i], &g->freed_ns[i + 1], (g->nr_away - i) * sizeof(g->freed_ns[0]));
+}
+
+int gaps_note(struct gaps *g, uint64_t count[GAP_CLASSES], const struct episode *e, uint64_t now_ns)
+{
+    int ended = -1;
+    uint64_t freed_ns = now_ns - e->idle_ns, born_ns = freed_ns - e->live_ns;
+    int away = e->cold ? away_before(g, born_ns) : -1;
+    if (away >= 0) {
+        ended = (int)class_of(born_ns - g->freed_ns[away]);
+        count[ended]++;
+        remove_at(g, (uint32_t)away);
+    }
+    if (e->reused)
+        count[class_of(e->idle_ns)]++;
+    if (!e->given_back)
+        return ended;
+    if (g->nr_away == GAPS_AWAY_MAX)
+        remove_at(g, 0);
+    g->freed_ns[g->nr_away++] = freed_ns;
+    return ended;
+}
+
+/* ---- what it costs to have memory again ---- */
+
+void gaps_note_fault(struct policy_away *away, unsigned class, uint64_t took_ns, uint64_t price_ns)
+{
+    uint64_t times_q10 = took_ns < UINT32_MAX ? took_ns * ONE_Q10 / price_ns : UINT64_MAX;
+    if (times_q10 > TIMES_MAX * ONE_Q10)
+        times_q10 = TIMES_MAX * ONE_Q10;
+    __atomic_fetch_add(&away->times_q10[class], times_q10, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&away->faults[class], 1, __ATOMIC_RELAXED);
+}
+
+void gaps_away_since(const struct policy_away *now, const struct policy_away *then,
+                     struct policy_away *out)
+{
+    for (unsigned i = 0; i < GAP_CLASSES; i++) {
+        out->faults[i] = __atomic_load_n(&now->faults[i], __ATOMIC_RELAXED) - then->faults[i];
+        out->times_q10[i] =
+            __atomic_load_n(&now->times_q10[i], __ATOMIC_RELAXED) - then->times_q10[i];
+    }
+}
+
+static uint64_t sum(uint64_t a, uint64_t b)
+{
+    uint64_t s;
+    return __builtin_add_overflow(a, b, &s) ? UINT64_MAX : s;
+}
+
+void gaps_away_add(struct policy_away *to, const struct policy_away *from)
+{
+    for (unsigned i = 0; i < GAP_CLASSES; i++) {
+        to->faults[i] = sum(to->faults[i], from->faults[i]);
+        to->times_q10[i] = sum(to->times_q10[i], from->times_q10[i]);
+    }
+}
+
+/* By the faults of that class, or of the next one below of which enough was seen. */
+static uint64_t times_q10(const struct policy_away *away, unsigned class)
+{
+    for (unsigned i = class + 1; i-- > 0;) {
+        uint64_t faults = __atomic_load_n(&away->faults[i], __ATOMIC_RELAXED);
+        if (faults < FAULTS_ENOUGH)
+            continue;
+        uint64_t mean = __atomic_load_n(&away->times_q10[i], __ATOMIC_RELAXED) / faults;
+        return mean < TIMES_MAX * ONE_Q10 ? mean : TIMES_MAX * ONE_Q10;
+    }
+    return ONE_Q10;
+}
+
+uint32_t gaps_refill_q10(const uint64_t count[GAP_CLASSES], const struct policy_away *away,
+                         uint64_t most_ns)
+{
+    unsigned __int128 times = 0, gaps = 0;
+    for (unsigned i = 0; i < GAP_CLASSES; i++)
+        if (middle_ns(i) > most_ns) {
+            times += (unsigned __int128)count[i] * times_q10(away, i);
+            gaps += count[i];
+        }
+    return gaps != 0 ? (uint32_t)(times / gaps) : ONE_Q10;
+}
+
+/* ---- how long it is worth keeping ---- */
+
+/* What is paid for all gaps together when memory is kept for `most_ns`, in the ns that a page is held. */
+static unsigned __int128 cost_of_keeping(const uint64_t count[GAP_CLASSES],
+                                         const uint64_t again_ns[GAP_CLASSES], uint64_t never,
+                                         uint64_t most_ns)
+{
+    unsigned __int128 cost = (unsigned __int128)never * most_ns;
+    for (unsigned i = 0; i < GAP_CLASSES; i++) {
+        uint64_t gap_ns = middle_ns(i);
+        unsigned __int128 each =
+            gap_ns <= most_ns ? gap_ns : (unsigned __int128)most_ns + again_ns[i];
+        cost += count[i] * each;
+    }
+    return cost;
+}
+
+uint32_t gaps_keep_ms(const uint64_t count[GAP_CLASSES], const struct policy_away *away,
+                      uint64_t never, uint64_t break_even_ns)
+{
+    uint64_t again_ns[GAP_CLASSES], seen = 0;
+    if (break_even_ns > BREAK_EVEN_MAX_NS)
+        break_even_ns = BREAK_EVEN_MAX_NS;
+    for (unsigned i = 0; i < GAP_CLASSES; i++) {
+        again_ns[i] = break_even_ns / ONE_Q10 * times_q10(away, i);
+        seen += count[i];
+    }
+    if (seen < ENOUGH)
+        return 0;
+    uint32_t best_ms = 0;
+    unsigned __int128 best = cost_of_keeping(count, again_ns, never, break_even_ns);
+    for (unsigned i = GAP_CLASSES - 1; i-- > KEEP_MIN_CLASS;) {
+        unsigned __int128 cost = cost_of_keeping(count, again_ns, never, NS_PER_MS << i);
+        if (cost < best || (cost == best && NS_PER_MS << i < break_even_ns)) {
+            best = cost;
+            best_ms = (uint32_t)1 << i;
+        }
+    }
+    return best_ms;
+}

@@ -1,0 +1,63 @@
+/*
+ * Gaps: how long the memory of one site's blocks of one band lies unused between two of them, and how long it is
+ * therefore worth keeping.
+ *
+ * Whoever knows nothing of the next gap keeps memory until that has cost as much as having it again would: then at most
+ * twice of what was unavoidable is paid. Whoever knows how long gaps are can do better: keep it just longer than the gaps that
+ * are worth it, and no longer. Gaps are counted, by size, also those during which the memory was given back; from the
+ * counts follows the time that would have been cheapest.
+ */
+#ifndef HAK_POLICY_GAPS_H
+#define HAK_POLICY_GAPS_H
+
+#include <stdint.h>
+
+struct episode;
+
+enum {
+    GAP_CLASSES = 16,   /* class i: under 2^i ms, the last: all longer ones */
+    GAPS_AWAY_MAX = 32, /* blocks of which it is remembered when they were freed */
+    GAPS_KEEP_MAX_MS = 1 << (GAP_CLASSES - 2),
+};
+
+/* Of one cell, in this process: when what was given back had been freed, oldest first. */
+struct gaps {
+    uint32_t nr_away;
+    uint64_t freed_ns[GAPS_AWAY_MAX];
+};
+
+/*
+ * What pages cost that were away for so long, measured by faults of the processes that learned: a page that has just been
+ * given back is in the cache and known to the host of a virtual machine, one that was given back a second ago may be neither.
+ */
+struct policy_away {
+    uint64_t faults[GAP_CLASSES];
+    uint64_t times_q10
+        [GAP_CLASSES]; /* the sum of how many times the calibrated price each took, in 1/1024 */
+};
+
+/* What was added to `now` since `then`, and adding that up; all are sums. */
+void gaps_away_since(const struct policy_away *now, const struct policy_away *then,
+                     struct policy_away *out);
+void gaps_away_add(struct policy_away *to, const struct policy_away *from);
+
+/* One more such fault. Threads may meet here, and in what reads it. */
+void gaps_note_fault(struct policy_away *away, unsigned class, uint64_t took_ns, uint64_t price_ns);
+
+/* Counts the gap that an episode, settled now, shows to be over. The class of a gap during which the memory was away, or -1. */
+int gaps_note(struct gaps *g, uint64_t count[GAP_CLASSES], const struct episode *e,
+              uint64_t now_ns);
+
+/*
+ * The cheapest time to keep freed memory, in ms, by those gaps: what lies longer is given back. `never` blocks were
+ * not followed by another one, as the last ones of every process are; `break_even_ns` is when keeping has cost as much as having
+ * it again at the calibrated price would. 0: until then, because nothing is cheaper or too little is known.
+ */
+uint32_t gaps_keep_ms(const uint64_t count[GAP_CLASSES], const struct policy_away *away,
+                      uint64_t never, uint64_t break_even_ns);
+
+/* How many times the calibrated price it costs on average, in 1/1024, to have memory again that was kept for `most_ns`. */
+uint32_t gaps_refill_q10(const uint64_t count[GAP_CLASSES], const struct policy_away *away,
+                         uint64_t most_ns);
+
+#endif

@@ -1,0 +1,68 @@
+/*
+ * How long a frozen site's memory is kept: as its policy says, in the band it says it of.
+ */
+#include "isolated.h"
+
+#include <string.h>
+
+#include "alloc/alloc.h"
+#include "alloc/start.h"
+#include "alloc/store.h"
+#include "fake_os.h"
+#include "hakmem/hakmem.h"
+#include "policy/doc.h"
+#include "policy/site.h"
+#include "policy_directory.h"
+#include "stats/stats.h"
+
+enum { MIB = 1 << 20 };
+static const uint64_t MS = 1000000;
+static const char POLICY[] = "policy.json";
+
+static void put_policy_that_keeps(uint64_t id, uint32_t ms)
+{
+    struct policy_doc *doc = policy_doc_new();
+    struct policy_site *site = policy_doc_site(doc, id, true);
+    for (unsigned band = 20; band < 22; band++) {
+        struct policy_band *b = policy_site_band(doc, site, band, true);
+        b->champion = ARM_MMAP_BASE_TOUCH_KEEP;
+        b->keep_ms = band == 20 ? ms : 0;
+    }
+    CHECK(policy_file_write(POLICY, doc) == 0);
+    policy_doc_free(doc);
+}
+
+/* When it is given back, in ms after it was freed. */
+static unsigned kept_ms(uint64_t site, size_t bytes)
+{
+    char *p = hak_alloc_at(bytes, site);
+    memset(p, 1, bytes);
+    hak_free_block(p);
+    store_tick(fake.now_ns);
+    for (unsigned ms = 1; ms < 100; ms++) {
+        fake.now_ns += MS;
+        store_tick(fake.now_ns);
+        if (stat_get(STAT_cache_expiries) != 0)
+            return ms;
+    }
+    return 100;
+}
+
+ISOLATED(a_frozen_site_keeps_memory_as_long_as_its_policy_says)
+{
+    fake_start();
+    put_policy_that_keeps(site_add_named("a.c", 7, NULL), 16);
+    fake_set("HAKMEM_POLICY", POLICY);
+    CHECK(start_now());
+    CHECK(kept_ms(hak_site("a.c", 7), 2 * MIB) == 100); /* another band */
+    store_trim();
+    CHECK(kept_ms(hak_site("a.c", 7), MIB) == 16);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        IN_DIRECTORY(a_frozen_site_keeps_memory_as_long_as_its_policy_says),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
