@@ -150,6 +150,7 @@ static void settle(const struct label *label, bool reused, bool given_back, bool
         .huge_touched = label->huge_touched,
         .given_back = given_back,
         .reused = reused,
+        .lives = living,
         .grown = label->grown,
         .remote = label->remote,
         .cold = label->cold,

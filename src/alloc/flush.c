@@ -104,5 +104,5 @@ void flush_advise(struct flush *f)
 {
     uint64_t since_ns = episode_clock(policy_learns());
     advise_flush(f);
-    settle_flush(f, episode_clock(policy_learns()) - since_ns);
+    settle_flush(f, episode_clock(policy_learns()) - since_ns + f->waking_ns);
 }

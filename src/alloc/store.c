@@ -179,7 +179,7 @@ static void finish_flush(struct flush *f, struct list *due)
 }
 
 /* Gives back what is on `due`; that may push more out of BigCache. Keeps errno, for free(). */
-static void flush(struct list *due)
+static void flush_for(struct list *due, uint64_t waking_ns)
 {
     if (HAK_LIKELY(list_empty(due)))
         return;
@@ -187,10 +187,17 @@ static void flush(struct list *due)
     struct flush f;
     while (!list_empty(due)) {
         flush_collect(&f, due);
+        f.waking_ns = waking_ns;
         flush_advise(&f);
         finish_flush(&f, due);
+        waking_ns = 0;
     }
     errno = saved_errno;
+}
+
+static void flush(struct list *due)
+{
+    flush_for(due, 0);
 }
 
 /* ---- getting ---- */
@@ -485,7 +492,7 @@ static uint64_t next_look_ns(void)
     return next;
 }
 
-uint64_t store_tick(uint64_t now_ns)
+uint64_t store_tick(uint64_t now_ns, uint64_t waking_ns)
 {
     uint64_t break_even[ZONE_COUNT] = {break_even_ns(ZONE_BASE), break_even_ns(ZONE_HUGE)};
     struct list due, left;
@@ -498,7 +505,7 @@ uint64_t store_tick(uint64_t now_ns)
     if (batch_is_due(&store.batch, now_ns))
         take_batch(&due);
     unlock();
-    flush(&due);
+    flush_for(&due, waking_ns);
 
     lock_acquire(&store.lock);
     uint64_t next = next_look_ns();

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <time.h>
 
+#include "alloc/episode.h"
 #include "alloc/idle.h"
 #include "alloc/store.h"
 #include "base/lock.h"
@@ -22,6 +23,13 @@ static const uint64_t LINGER_NS = 1000000000, NS_PER_S = 1000000000;
 
 _Atomic int timer_state = TIMER_NONE;
 _Atomic uint64_t timer_sleeps_ns;
+
+/*
+ * Learning: what it costs that the thread is there when a batch is due, which the batch is charged. Twice it sleeps and wakes, once
+ * to learn that there is one and once at its deadline, and somebody calls it. Each follows slowly.
+ */
+static uint64_t sleeping_ns;
+static _Atomic uint64_t calling_ns;
 
 static struct lock lock = LOCK_INIT(LOCK_RANK_TIMER);
 static pthread_cond_t wake;
@@ -59,10 +67,21 @@ static void sleep_ns(uint64_t ns)
     set_state(TIMER_AWAKE);
 }
 
-/* Gives back what has idled long enough; when to look again, 0: there is nothing. */
-static uint64_t give_back(uint64_t now_ns)
+static uint64_t follow(uint64_t mean_ns, uint64_t ns)
 {
-    uint64_t idle = idle_tick(now_ns), store = store_tick(now_ns);
+    return mean_ns == 0 ? ns : mean_ns + (uint64_t)((int64_t)(ns - mean_ns) / 8);
+}
+
+/* CPU time of this thread, while something is learned. */
+static uint64_t cpu_clock(void)
+{
+    return policy_learns() ? os->thread_cpu_ns() : 0;
+}
+
+/* Gives back what has idled long enough; when to look again, 0: there is nothing. */
+static uint64_t give_back(uint64_t now_ns, uint64_t waking_ns)
+{
+    uint64_t idle = idle_tick(now_ns), store = store_tick(now_ns, waking_ns);
     return idle != 0 && (store == 0 || idle < store) ? idle : store;
 }
 
@@ -87,7 +106,8 @@ static void *run(void *unused)
     for (;;) {
         lock_release(&lock);
         uint64_t now_ns = os->now_ns();
-        uint64_t next_ns = give_back(now_ns);
+        uint64_t called_ns = atomic_load_explicit(&calling_ns, memory_order_relaxed);
+        uint64_t next_ns = give_back(now_ns, 2 * sleeping_ns + called_ns);
         save_now_and_then(now_ns, &saved_ns);
         lock_acquire(&lock);
 
@@ -95,7 +115,9 @@ static void *run(void *unused)
         if (idle && was_idle)
             break;
         was_idle = idle;
+        uint64_t before_ns = cpu_clock();
         sleep_ns(next_ns != 0 ? next_ns : LINGER_NS);
+        sleeping_ns = follow(sleeping_ns, cpu_clock() - before_ns);
     }
     set_state(TIMER_NONE);
     lock_release(&lock);
@@ -133,11 +155,23 @@ static void start_once(void)
     os_say("no helper thread (error %d): memory is given back during calls only", status);
 }
 
+static void call_thread(void)
+{
+    uint64_t since_ns = episode_clock(policy_learns());
+    lock_acquire(&lock);
+    set_state(TIMER_AWAKE);
+    pthread_cond_signal(&wake);
+    lock_release(&lock);
+    uint64_t took_ns = episode_clock(policy_learns()) - since_ns;
+    uint64_t mean_ns = atomic_load_explicit(&calling_ns, memory_order_relaxed);
+    atomic_store_explicit(&calling_ns, follow(mean_ns, took_ns), memory_order_relaxed);
+}
+
 static void work_now_and_then(void)
 {
     static _Atomic unsigned calls;
     if (atomic_fetch_add_explicit(&calls, 1, memory_order_relaxed) % CALLS_PER_LOOK == 0)
-        give_back(os->now_ns());
+        give_back(os->now_ns(), 0);
 }
 
 void timer_wanted_slowly(void)
@@ -148,10 +182,7 @@ void timer_wanted_slowly(void)
         start_once();
         break;
     case TIMER_ASLEEP:
-        lock_acquire(&lock);
-        set_state(TIMER_AWAKE);
-        pthread_cond_signal(&wake);
-        lock_release(&lock);
+        call_thread();
         break;
     case TIMER_NEVER:
         work_now_and_then();

@@ -160,14 +160,19 @@ static void expire_zone(struct bigcache *c, unsigned zone, uint64_t now_ns, uint
         uint64_t most = e->most_idle_ns != 0 ? e->most_idle_ns : break_even_ns;
         if (e->since_ns == 0)
             e->since_ns = now_ns;
-        else if (now_ns - e->since_ns >= most)
+        else if (now_ns - e->since_ns >= most) {
             leave(c, e, left);
+            continue;
+        }
+        if (e->most_idle_ns != 0 && e->most_idle_ns < c->brief_ns)
+            c->brief_ns = e->most_idle_ns;
     }
 }
 
 void bigcache_expire(struct bigcache *c, uint64_t now_ns,
                      const uint64_t break_even_ns[BIGCACHE_ZONES], struct list *left)
 {
+    c->brief_ns = UINT64_MAX;
     for (unsigned zone = 0; zone < BIGCACHE_ZONES; zone++)
         expire_zone(c, zone, now_ns, break_even_ns[zone], left);
 }

@@ -42,7 +42,7 @@ struct bigcache {
     size_t bytes; /* sum over the entries */
     size_t zone_bytes[BIGCACHE_ZONES];
     size_t brief_bytes; /* of entries with most_idle_ns */
-    uint64_t brief_ns;  /* the least of theirs, since there were none */
+    uint64_t brief_ns;  /* the least of theirs since it was last looked for what is to leave */
     uint64_t puts;
     struct list lru[BIGCACHE_ZONES];
     struct class_set used[BIGCACHE_ZONES]; /* of the buckets */

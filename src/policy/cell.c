@@ -360,8 +360,8 @@ void policy_reward(struct policy_cell *cell, enum arm_id arm, const struct episo
     if (cell->passed_over != 0) /* which of its blocks had that memory is not known */
         cell->gaps.nr_away = 0;
     int ended = gaps_note(&cell->gaps, band->gaps, e, since_ns);
-    if (ended >= 0 && e->fault_ns != 0)
-        cost_note_fault(prices, arm, (unsigned)ended, e->fault_ns);
+    if (e->fault_ns != 0)
+        cost_note_fault(prices, arm, ended >= 0 ? (unsigned)ended : AWAY_FRESH, e->fault_ns);
     uint64_t n = band->seen.episodes;
     if (n % EPISODES_PER_RECKONING == 0 || (n & (n - 1)) == 0)
         reckon_keep(cell);

@@ -98,6 +98,20 @@ static unsigned __int128 cost_of_refilling_ns(const struct prices *p, enum arm_i
     return times_q10 != 0 ? filling * times_q10 / 1024 : filling;
 }
 
+/* Its share of the first fills of all. */
+static unsigned __int128 cost_of_first_fills_ns(const struct prices *p, enum arm_id arm,
+                                                const struct episode *e, uint32_t cold_q10)
+{
+    unsigned __int128 fill = cost_of_filling_ns(p, arm, e);
+    return fill * gaps_fresh_q10(&p->away[arms[arm].pages]) * cold_q10 / 1024 / 1024;
+}
+
+/* What was given back is; what lives on is charged for its own pages. What is retained when the process ends is not. */
+static bool is_filled_again(const struct episode *e)
+{
+    return e->given_back || e->lives;
+}
+
 /* Pages that the block touched beyond those it was given: the next one is given them, but touches others again. */
 static uint64_t cost_of_growth_ns(const struct prices *p, enum arm_id arm, const struct episode *e)
 {
@@ -115,8 +129,8 @@ uint64_t cost_of_episode_ns(const struct prices *p, enum arm_id arm, const struc
     cost += e->give_back_ns;
     cost += cost_of_holding_ns(p, resident, e->live_ns);
     cost += cost_of_holding_ns(p, resident, e->idle_ns);
-    cost += e->reused ? (unsigned __int128)cost_of_filling_ns(p, arm, e) * cold_q10 / 1024
-                      : cost_of_refilling_ns(p, arm, e);
+    cost += is_filled_again(e) ? cost_of_refilling_ns(p, arm, e)
+                               : cost_of_first_fills_ns(p, arm, e, cold_q10);
     cost += cost_of_growth_ns(p, arm, e);
     return saturate(cost);
 }
@@ -212,7 +226,7 @@ static struct episode under_arm(const struct prices *p, enum arm_id played, cons
     uint64_t break_even = cost_break_even_ns(p, (enum arm_pages)is->pages);
 
     /* A dropped block tells nothing of how soon it would have been reused: suppose it was at once. */
-    bool returns = e->reused || was->retain == RETAIN_DROP;
+    bool returns = e->reused || was->retain == RETAIN_DROP || !is_filled_again(e);
     other.given_back = !kept || !returns || e->idle_ns > break_even;
     other.reused = !other.given_back;
     other.idle_ns = !kept ? PREDICTED_WAIT_NS : e->idle_ns < break_even ? e->idle_ns : break_even;

@@ -37,7 +37,7 @@ uint32_t cost_keep_ms(const struct prices *p, const struct policy_band *band, en
 void cost_note_refill(const struct prices *p, const struct policy_band *band,
                       const uint16_t keep_ms[2], uint32_t refill_q10[2][2]);
 
-/* A fault of an episode under `arm`, after a gap of that class. */
+/* A fault of an episode under `arm`, after a gap of that class, or AWAY_FRESH. */
 void cost_note_fault(struct prices *p, enum arm_id arm, unsigned gap_class, uint64_t took_ns);
 
 /* Holding `bytes` for `ns`. */

@@ -257,12 +257,11 @@ bool read_gaps(struct reader *r, int node, const struct row *row, void *target)
     struct json *j = &r->json;
     uint64_t *gaps = target;
     unsigned n = 0;
-    (void)row;
 
     if (json_kind(j, node) != JSON_ARRAY)
         return json_expected(j, node, "an array of numbers");
     for (int item = json_first(j, node); item >= 0; item = json_sibling(j, item), n++) {
-        if (n == GAP_CLASSES)
+        if (n == row->high)
             return json_refuse(j, item, "there are more numbers than sizes of gaps");
         if (!read_integer(r, item, &count, &gaps[n]))
             return false;
@@ -274,17 +273,17 @@ bool read_away(struct reader *r, int node, const struct row *row, void *target)
 {
     static const struct row rows[] = {
         {"base_faults", read_gaps,
-         sizeof(struct policy_away) * PAGES_BASE + offsetof(struct policy_away, faults), 0, 0, 0,
-         false},
+         sizeof(struct policy_away) * PAGES_BASE + offsetof(struct policy_away, faults), 0, 0,
+         AWAY_CLASSES, false},
         {"base_times_q10", read_gaps,
-         sizeof(struct policy_away) * PAGES_BASE + offsetof(struct policy_away, times_q10), 0, 0, 0,
-         false},
+         sizeof(struct policy_away) * PAGES_BASE + offsetof(struct policy_away, times_q10), 0, 0,
+         AWAY_CLASSES, false},
         {"huge_faults", read_gaps,
-         sizeof(struct policy_away) * PAGES_HUGE + offsetof(struct policy_away, faults), 0, 0, 0,
-         false},
+         sizeof(struct policy_away) * PAGES_HUGE + offsetof(struct policy_away, faults), 0, 0,
+         AWAY_CLASSES, false},
         {"huge_times_q10", read_gaps,
-         sizeof(struct policy_away) * PAGES_HUGE + offsetof(struct policy_away, times_q10), 0, 0, 0,
-         false},
+         sizeof(struct policy_away) * PAGES_HUGE + offsetof(struct policy_away, times_q10), 0, 0,
+         AWAY_CLASSES, false},
     };
     (void)row;
     return read_object(r, node, rows, ARRAY_SIZE(rows), target);

@@ -65,7 +65,7 @@ row_reader read_offset;      /* uint64_t */
 row_reader read_build_id;
 row_reader read_thp;
 row_reader read_page_size; /* uint64_t, a power of two or 0 */
-row_reader read_gaps;      /* GAP_CLASSES of uint64_t; those that are not there are 0 */
+row_reader read_gaps;      /* row->high of uint64_t; those that are not there are 0 */
 row_reader read_away;      /* struct policy_away, by enum arm_pages */
 
 /* For a piece of the document at `node` there was no memory, or (ENOSPC) no room. False. */

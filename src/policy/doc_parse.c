@@ -154,7 +154,7 @@ static const struct row band_rows[] = {
     {"state", read_state, offsetof(struct band_entry, elo.state), sizeof(uint32_t), 0, 0, false},
     {"keep_ms", read_integer, offsetof(struct band_entry, band.keep_ms), sizeof(uint32_t), 0,
      GAPS_KEEP_MAX_MS, false},
-    {"gaps", read_gaps, offsetof(struct band_entry, band.gaps), 0, 0, 0, false},
+    {"gaps", read_gaps, offsetof(struct band_entry, band.gaps), 0, 0, GAP_CLASSES, false},
     {"seen", read_seen, offsetof(struct band_entry, band.seen), 0, 0, 0, false},
     {"unmeasured", read_integer, offsetof(struct band_entry, band.unmeasured), sizeof(uint64_t), 0,
      UINT64_MAX, false},

@@ -132,19 +132,18 @@ static void put_calibration(struct out *o, const struct calibration *c)
     put(o, "\n  }");
 }
 
-static unsigned gaps_used(const uint64_t gaps[GAP_CLASSES])
+static unsigned gaps_used(const uint64_t gaps[], unsigned n)
 {
-    unsigned n = GAP_CLASSES;
     while (n > 0 && gaps[n - 1] == 0)
         n--;
     return n;
 }
 
 /* As many as there are up to the last that is not 0; without any, nothing. false: that is so. */
-static bool put_gaps(struct out *o, const char *separator, const char *key,
-                     const uint64_t gaps[GAP_CLASSES])
+static bool put_gaps(struct out *o, const char *separator, const char *key, const uint64_t gaps[],
+                     unsigned most)
 {
-    unsigned n = gaps_used(gaps);
+    unsigned n = gaps_used(gaps, most);
     if (n == 0)
         return false;
     put_key(o, separator, key);
@@ -164,13 +163,15 @@ static void put_away(struct out *o, const struct policy_away away[2])
     };
     const char *separator = "{\n    ";
 
-    if (gaps_used(away[PAGES_BASE].faults) + gaps_used(away[PAGES_HUGE].faults) == 0)
+    if (gaps_used(away[PAGES_BASE].faults, AWAY_CLASSES) +
+            gaps_used(away[PAGES_HUGE].faults, AWAY_CLASSES) ==
+        0)
         return;
     put_key(o, ",\n  ", "away");
     for (int pages = PAGES_BASE; pages <= PAGES_HUGE; pages++) {
-        if (put_gaps(o, separator, key[pages][0], away[pages].faults))
+        if (put_gaps(o, separator, key[pages][0], away[pages].faults, AWAY_CLASSES))
             separator = ",\n    ";
-        if (put_gaps(o, separator, key[pages][1], away[pages].times_q10))
+        if (put_gaps(o, separator, key[pages][1], away[pages].times_q10, AWAY_CLASSES))
             separator = ",\n    ";
     }
     put(o, "\n  }");
@@ -327,7 +328,7 @@ static void put_band(struct out *o, const struct policy_band *b)
         put_number(o, b->keep_ms);
     }
     put_seen(o, &b->seen);
-    put_gaps(o, ",\n          ", "gaps", b->gaps);
+    put_gaps(o, ",\n          ", "gaps", b->gaps, GAP_CLASSES);
     if (b->unmeasured != 0) {
         put_key(o, ",\n          ", "unmeasured");
         put_number(o, b->unmeasured);

@@ -8,6 +8,7 @@ enum {
     ENOUGH = 8,         /* gaps that were seen */
     KEEP_MIN_CLASS = 4, /* 16 ms: the timer's tick is 10 */
     FAULTS_ENOUGH = 8,  /* of one class */
+    FRESH_TIMES_MAX = 8,
     TIMES_MAX = 128, /* of one fault: a thread that was not run meanwhile must not count for all */
     ONE_Q10 = 1024,
 };
@@ -65,9 +66,20 @@ int gaps_note(struct gaps *g, uint64_t count[GAP_CLASSES], const struct episode 
 
 /* ---- what it costs to have memory again ---- */
 
+static uint64_t load(const uint64_t *sum)
+{
+    return __atomic_load_n(sum, __ATOMIC_RELAXED);
+}
+
+/*
+ * What a host adds to the first use of memory, it adds whichever pages are used, and is not to be seen of base pages: a fault that
+ * took more than FRESH_TIMES_MAX says nothing of the page.
+ */
 void gaps_note_fault(struct policy_away *away, unsigned class, uint64_t took_ns, uint64_t price_ns)
 {
     uint64_t times_q10 = took_ns < UINT32_MAX ? took_ns * ONE_Q10 / price_ns : UINT64_MAX;
+    if (class == AWAY_FRESH && times_q10 > FRESH_TIMES_MAX * ONE_Q10)
+        return;
     if (times_q10 > TIMES_MAX * ONE_Q10)
         times_q10 = TIMES_MAX * ONE_Q10;
     __atomic_fetch_add(&away->times_q10[class], times_q10, __ATOMIC_RELAXED);
@@ -77,10 +89,9 @@ void gaps_note_fault(struct policy_away *away, unsigned class, uint64_t took_ns,
 void gaps_away_since(const struct policy_away *now, const struct policy_away *then,
                      struct policy_away *out)
 {
-    for (unsigned i = 0; i < GAP_CLASSES; i++) {
-        out->faults[i] = __atomic_load_n(&now->faults[i], __ATOMIC_RELAXED) - then->faults[i];
-        out->times_q10[i] =
-            __atomic_load_n(&now->times_q10[i], __ATOMIC_RELAXED) - then->times_q10[i];
+    for (unsigned i = 0; i < AWAY_CLASSES; i++) {
+        out->faults[i] = load(&now->faults[i]) - then->faults[i];
+        out->times_q10[i] = load(&now->times_q10[i]) - then->times_q10[i];
     }
 }
 
@@ -92,23 +103,35 @@ static uint64_t sum(uint64_t a, uint64_t b)
 
 void gaps_away_add(struct policy_away *to, const struct policy_away *from)
 {
-    for (unsigned i = 0; i < GAP_CLASSES; i++) {
+    for (unsigned i = 0; i < AWAY_CLASSES; i++) {
         to->faults[i] = sum(to->faults[i], from->faults[i]);
         to->times_q10[i] = sum(to->times_q10[i], from->times_q10[i]);
     }
 }
 
-/* By the faults of that class, or of the next one below of which enough was seen. */
+/* The mean of one class; 0: not enough was seen of it. */
+static uint32_t mean_q10(const struct policy_away *away, unsigned class)
+{
+    uint64_t faults = load(&away->faults[class]);
+    uint64_t mean = faults >= FAULTS_ENOUGH ? load(&away->times_q10[class]) / faults : 0;
+    return mean < TIMES_MAX * ONE_Q10 ? (uint32_t)mean : TIMES_MAX * ONE_Q10;
+}
+
+uint32_t gaps_fresh_q10(const struct policy_away *away)
+{
+    uint32_t mean = mean_q10(away, AWAY_FRESH);
+    return mean != 0 ? mean : ONE_Q10;
+}
+
+/* By the faults of that class, of the next one below of which enough was seen, or of fresh memory. */
 static uint64_t times_q10(const struct policy_away *away, unsigned class)
 {
     for (unsigned i = class + 1; i-- > 0;) {
-        uint64_t faults = __atomic_load_n(&away->faults[i], __ATOMIC_RELAXED);
-        if (faults < FAULTS_ENOUGH)
-            continue;
-        uint64_t mean = __atomic_load_n(&away->times_q10[i], __ATOMIC_RELAXED) / faults;
-        return mean < TIMES_MAX * ONE_Q10 ? mean : TIMES_MAX * ONE_Q10;
+        uint32_t mean = mean_q10(away, i);
+        if (mean != 0)
+            return mean;
     }
-    return ONE_Q10;
+    return gaps_fresh_q10(away);
 }
 
 uint32_t gaps_refill_q10(const uint64_t count[GAP_CLASSES], const struct policy_away *away,

@@ -17,6 +17,8 @@ struct episode;
 enum {
     GAP_CLASSES = 16,   /* class i: under 2^i ms, the last: all longer ones */
     GAPS_AWAY_MAX = 32, /* blocks of which it is remembered when they were freed */
+    AWAY_FRESH = GAP_CLASSES,
+    AWAY_CLASSES,
     GAPS_KEEP_MAX_MS = 1 << (GAP_CLASSES - 2),
 };
 
@@ -31,15 +33,17 @@ struct gaps {
  * given back is in the cache and known to the host of a virtual machine, one that was given back a second ago may be neither.
  */
 struct policy_away {
-    uint64_t faults[GAP_CLASSES];
-    uint64_t times_q10
-        [GAP_CLASSES]; /* the sum of how many times the calibrated price each took, in 1/1024 */
+    uint64_t faults[AWAY_CLASSES];    /* by gap class; AWAY_FRESH: of memory never used before */
+    uint64_t times_q10[AWAY_CLASSES]; /* sums: how many times the calibrated price, in 1/1024 */
 };
 
 /* What was added to `now` since `then`, and adding that up; all are sums. */
 void gaps_away_since(const struct policy_away *now, const struct policy_away *then,
                      struct policy_away *out);
 void gaps_away_add(struct policy_away *to, const struct policy_away *from);
+
+/* How many times the calibrated price memory costs that was never used before, in 1/1024. */
+uint32_t gaps_fresh_q10(const struct policy_away *away);
 
 /* One more such fault. Threads may meet here, and in what reads it. */
 void gaps_note_fault(struct policy_away *away, unsigned class, uint64_t took_ns, uint64_t price_ns);

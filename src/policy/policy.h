@@ -54,6 +54,7 @@ struct episode {
     uint32_t huge_touched; /* huge-page stretches with anything resident */
     bool given_back;       /* the pages went back to the system */
     bool reused;           /* the next block got them */
+    bool lives;            /* it was not freed when the process ended */
     uint32_t grew_pages; /* base pages resident beyond what it was given, where it was given any */
     bool grown, remote;
     bool cold;         /* began on memory of which nothing was resident */

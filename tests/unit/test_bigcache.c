@@ -177,10 +177,19 @@ static void an_entry_may_have_a_time_of_its_own(void **state)
     bigcache_expire(&cache, 1040, break_even, &left);
     assert_ptr_equal(pop_left(), &brief);
     assert_int_equal(cache.brief_bytes, 0);
+    struct cache_entry briefer;
+    cache_entry_init(&briefer);
+    briefer.address = 3 * MIB;
+    briefer.bytes = MIB;
+    briefer.most_idle_ns = 10;
     brief.most_idle_ns = 400; /* longer than it takes to break even */
     bigcache_put(&cache, &brief, 0, &left);
     assert_int_equal(cache.brief_ns, 400);
+    bigcache_put(&cache, &briefer, 0, &left);
+    assert_int_equal(cache.brief_ns, 10);
+    bigcache_remove(&cache, &briefer);
     bigcache_expire(&cache, 2000, break_even, &left);
+    assert_int_equal(cache.brief_ns, 400);
     bigcache_expire(&cache, 2399, break_even, &left);
     assert_null(pop_left());
     bigcache_expire(&cache, 2400, break_even, &left);

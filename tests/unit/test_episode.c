@@ -131,7 +131,7 @@ ISOLATED(how_long_memory_is_kept_follows_from_the_gaps)
     for (unsigned i = 0; i < 200; i++) {
         hak_free_block(get(site, MIB, MIB));
         fake.now_ns += 100 * MS;
-        store_tick(fake.now_ns);
+        store_tick(fake.now_ns, 0);
     }
     CHECK(saved_band(site, 20)->keep_ms == 128);
 }
@@ -158,6 +158,34 @@ ISOLATED(what_memory_costs_that_was_away_is_noted_and_saved)
     CHECK(again->away[PAGES_HUGE].faults[7] == faults);
 }
 
+/* The helper was woken to give it back: that is charged to what it gives back. */
+ISOLATED(who_is_given_back_pays_for_the_waking)
+{
+    uint64_t site = start(), idle_ns = 10000 * MS + 20 * MS;
+    hak_free_block(get(site, MIB, MIB));
+    store_tick(fake.now_ns, 0);
+    fake.now_ns += 10000 * MS;
+    store_tick(fake.now_ns, 0); /* into the batch */
+    store_tick(fake.now_ns, 0);
+    fake.now_ns += 20 * MS;
+    CHECK(stat_get(STAT_episodes) == 0);
+    store_tick(fake.now_ns, 7000);
+    const struct policy_band *b = saved_band(site, 20);
+    CHECK(b->cost_sum_ns[ARM_MMAP_BASE_TOUCH_KEEP] == 256 * 1000 + hold_ns(MIB, idle_ns) + 7000);
+}
+
+/* The first fills are charged to all blocks; nothing is filled again when the process ends. */
+ISOLATED(what_is_retained_at_the_end_is_not_charged_another_fill)
+{
+    uint64_t site = start();
+    hak_free_block(get(site, MIB, MIB));
+    fake.now_ns += MS;
+    store_settle_living();
+    const struct policy_band *b = saved_band(site, 20);
+    CHECK(b->seen.episodes == 1 && b->seen.reused == 0);
+    CHECK(b->cost_sum_ns[ARM_MMAP_BASE_TOUCH_KEEP] <= hold_ns(MIB, MS) + 256 * 1000 / 32);
+}
+
 ISOLATED(only_what_is_touched_is_held_and_faulted)
 {
     uint64_t site = start();
@@ -175,10 +203,10 @@ ISOLATED(expiry_settles_a_block_at_the_time_it_idled)
     uint64_t site = start();
     hak_free_block(get(site, MIB, MIB));
     uint64_t since = fake.now_ns, break_even = policy_break_even_ns(PAGES_BASE);
-    store_tick(fake.now_ns);
-    store_tick(fake.now_ns += break_even);
+    store_tick(fake.now_ns, 0);
+    store_tick(fake.now_ns += break_even, 0);
     CHECK(stat_get(STAT_episodes) == 0);
-    store_tick(fake.now_ns += 10 * MS);
+    store_tick(fake.now_ns += 10 * MS, 0);
     CHECK(stat_get(STAT_episodes) == 1);
     CHECK(saved_band(site, 20)->seen.idle_ns == fake.now_ns - since);
 }
@@ -287,6 +315,8 @@ int main(void)
         IN_DIRECTORY(a_block_whose_memory_is_reused_is_not_charged_the_faults),
         IN_DIRECTORY(how_long_memory_is_kept_follows_from_the_gaps),
         IN_DIRECTORY(what_memory_costs_that_was_away_is_noted_and_saved),
+        IN_DIRECTORY(who_is_given_back_pays_for_the_waking),
+        IN_DIRECTORY(what_is_retained_at_the_end_is_not_charged_another_fill),
         IN_DIRECTORY(only_what_is_touched_is_held_and_faulted),
         IN_DIRECTORY(expiry_settles_a_block_at_the_time_it_idled),
         IN_DIRECTORY(a_block_freed_by_another_thread_is_known_as_such),

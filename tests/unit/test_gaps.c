@@ -150,6 +150,18 @@ static void a_fault_after_a_longer_time_costs_no_less(void **state)
     assert_int_equal(gaps_refill_q10(soon, &away, 0), 2 * 1024);
 }
 
+static void fresh_memory_has_a_price_of_its_own_without_what_the_host_adds(void **state)
+{
+    struct policy_away away = {0};
+    uint64_t count[GAP_CLASSES] = {100};
+    fault(&away, AWAY_FRESH, 7, 4);
+    fault(&away, AWAY_FRESH, 100, 9);
+    assert_int_equal(gaps_fresh_q10(&away), 1024);
+    fault(&away, AWAY_FRESH, 1, 4);
+    assert_int_equal(gaps_fresh_q10(&away), 4 * 1024);
+    assert_int_equal(gaps_refill_q10(count, &away, 0), 4 * 1024); /* for want of something better */
+}
+
 static void only_gaps_in_which_memory_is_away_count_for_its_price(void **state)
 {
     struct policy_away away = {0};
@@ -199,7 +211,7 @@ static void no_number_overflows(void **state)
     struct policy_away away;
     memset(&away, 0xff, sizeof(away));
     assert_int_equal(gaps_keep_ms(count, &away, 0, UINT64_MAX), 0);
-    for (unsigned i = 0; i < GAP_CLASSES; i++)
+    for (unsigned i = 0; i < AWAY_CLASSES; i++)
         away.faults[i] = 8;
     assert_int_equal(gaps_refill_q10(count, &away, 0), 128 * 1024);
 }
@@ -217,6 +229,7 @@ int main(void)
         cmocka_unit_test(where_breaking_even_comes_first_that_is_it),
         cmocka_unit_test(what_is_dear_to_have_again_is_kept_for_longer),
         cmocka_unit_test(a_fault_after_a_longer_time_costs_no_less),
+        cmocka_unit_test(fresh_memory_has_a_price_of_its_own_without_what_the_host_adds),
         cmocka_unit_test(only_gaps_in_which_memory_is_away_count_for_its_price),
         cmocka_unit_test(one_fault_does_not_count_for_all),
         cmocka_unit_test(what_was_learned_since_is_what_is_saved),

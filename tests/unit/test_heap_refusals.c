@@ -82,8 +82,8 @@ static void work(void)
     }
     in_a_thread(take_some_and_free_what_is_held, NULL);
     heap_trim();
-    store_tick(fake.now_ns += 1000000000);
-    store_tick(fake.now_ns += 20000000);
+    store_tick(fake.now_ns += 1000000000, 0);
+    store_tick(fake.now_ns += 20000000, 0);
 }
 
 static void check_nothing_is_lost(void)

@@ -38,10 +38,10 @@ static unsigned kept_ms(uint64_t site, size_t bytes)
     char *p = hak_alloc_at(bytes, site);
     memset(p, 1, bytes);
     hak_free_block(p);
-    store_tick(fake.now_ns);
+    store_tick(fake.now_ns, 0);
     for (unsigned ms = 1; ms < 100; ms++) {
         fake.now_ns += MS;
-        store_tick(fake.now_ns);
+        store_tick(fake.now_ns, 0);
         if (stat_get(STAT_cache_expiries) != 0)
             return ms;
     }

@@ -162,10 +162,10 @@ ISOLATED(a_lazy_slab_is_retained_no_longer_than_another)
     hak_free_block(get(200000));
     CHECK(store_retained_bytes() > 0);
     uint64_t now_ns = 1000 * MS;
-    store_tick(now_ns);
-    store_tick(now_ns += 499 * MS);
+    store_tick(now_ns, 0);
+    store_tick(now_ns += 499 * MS, 0);
     CHECK(store_retained_bytes() > 0);
-    store_tick(now_ns + MS);
+    store_tick(now_ns + MS, 0);
     CHECK(store_retained_bytes() == 0);
 }
 

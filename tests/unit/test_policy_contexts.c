@@ -76,7 +76,7 @@ static void use(uint64_t wrapper, unsigned times)
         hak_free_block(rare);
         for (unsigned k = 0; k < 10; k++) {
             fake.now_ns += 1000 * MS;
-            store_tick(fake.now_ns);
+            store_tick(fake.now_ns, 0);
         }
     }
 }

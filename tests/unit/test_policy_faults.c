@@ -234,38 +234,49 @@ static void death_at_any_call_leaves_old_or_new(void **state)
     files_with(".tmp.", true);
 }
 
-/* Saves without end; one byte into the pipe after each. */
-_Noreturn static void save_for_ever(int pipe_end)
+/* Saves plays of `arm` without end; one byte into the pipe after each. */
+_Noreturn static void save_for_ever(int arm, int pipe_end)
 {
     for (;;) {
         struct policy_error error;
-        if (merge_plays("policy", 1, &error) != 0 || write(pipe_end, "x", 1) != 1)
+        struct policy_doc *delta = sample_delta(SITE, BAND, arm, 1, 1000);
+        if (policy_file_merge("policy", delta, &error) != 0 || write(pipe_end, "x", 1) != 1)
             _exit(1);
+        policy_doc_free(delta);
     }
 }
 
-/* A process that saves without end is killed after its first save and up to 2 ms; how many saves it reported. */
-static long kill_a_saver(uint64_t *random)
+struct saver {
+    pid_t pid;
+    int reports;
+};
+
+static struct saver start_saver(int arm)
 {
     int ends[2];
     assert_int_equal(pipe(ends), 0);
     pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0)
-        save_for_ever(ends[1]);
+        save_for_ever(arm, ends[1]);
     close(ends[1]);
+    return (struct saver){child, ends[0]};
+}
 
+/* Kills it after its first save and up to 2 ms; how many saves it reported. */
+static long kill_saver(const struct saver *saver, uint64_t *random)
+{
     char byte;
-    assert_int_equal(read(ends[0], &byte, 1), 1);
+    assert_int_equal(read(saver->reports, &byte, 1), 1);
     usleep((useconds_t)(sample_random(random) % 2000));
-    kill(child, SIGKILL);
+    kill(saver->pid, SIGKILL);
     int status;
-    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(waitpid(saver->pid, &status, 0), saver->pid);
     assert_true(WIFSIGNALED(status));
     long reported = 1;
-    while (read(ends[0], &byte, 1) == 1)
+    while (read(saver->reports, &byte, 1) == 1)
         reported++;
-    close(ends[0]);
+    close(saver->reports);
     return reported;
 }
 
@@ -278,7 +289,8 @@ static void death_at_random_moments_leaves_old_or_new(void **state)
     print_message("# seed %llu\n", (unsigned long long)seed);
     for (int i = 0; i < DEATHS; i++) {
         long before = plays_in("policy");
-        long reported = kill_a_saver(&random);
+        struct saver saver = start_saver(ARM);
+        long reported = kill_saver(&saver, &random);
         long saved = plays_in("policy") - (before < 0 ? 0 : before);
         /* All that it reported, and at most the one it was killed in. */
         if (saved != reported && saved != reported + 1)
@@ -329,6 +341,33 @@ static void processes_that_share_a_file_lose_nothing(void **state)
     assert_int_equal(files_with(".tmp.", false), 0);
 }
 
+static void eight_processes_that_are_killed_lose_what_they_were_at_and_no_more(void **state)
+{
+    (void)state;
+    enum { SAVERS = 8, TURNS = 10 };
+    long least[SAVERS] = {0};
+    uint64_t seed = (uint64_t)getpid() * 2654435761u, random = seed;
+
+    print_message("# seed %llu\n", (unsigned long long)seed);
+    for (int turn = 0; turn < TURNS; turn++) {
+        struct saver saver[SAVERS];
+        for (int i = 0; i < SAVERS; i++)
+            saver[i] = start_saver(i);
+        for (int i = 0; i < SAVERS; i++)
+            least[i] += kill_saver(&saver[i], &random);
+    }
+    struct policy_error error;
+    struct policy_doc *doc = policy_file_read("policy", false, &error);
+    assert_non_null(doc);
+    for (int i = 0; i < SAVERS; i++) {
+        long plays = doc->site[0]->band[0]->elo.arm[i].plays;
+        if (plays < least[i] || plays > least[i] + TURNS)
+            fail_msg("process %d reported %ld saves, %ld are in the file", i, least[i], plays);
+    }
+    policy_doc_free(doc);
+    files_with(".tmp.", true);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -336,6 +375,7 @@ int main(void)
         IN_DIRECTORY(death_at_any_call_leaves_old_or_new),
         IN_DIRECTORY(death_at_random_moments_leaves_old_or_new),
         IN_DIRECTORY(processes_that_share_a_file_lose_nothing),
+        IN_DIRECTORY(eight_processes_that_are_killed_lose_what_they_were_at_and_no_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

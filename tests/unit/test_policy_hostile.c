@@ -142,8 +142,9 @@ static const struct {
     {"{\"hakmem_policy\":1,\"away\":{\"huge_faults\":7}}", "huge_faults: expected an array"},
     {"{\"hakmem_policy\":1,\"away\":{\"huge_faults\":[-1]}}",
      "huge_faults[0]: expected a whole number from 0"},
-    {"{\"hakmem_policy\":1,\"away\":{\"huge_faults\":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17]}}",
-     "huge_faults[16]: there are more numbers than sizes of gaps"},
+    {"{\"hakmem_policy\":1,\"away\":{\"huge_faults\":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18]"
+     "}}",
+     "huge_faults[17]: there are more numbers than sizes of gaps"},
     {"{\"hakmem_policy\":1,\"sites\":[{\"id\":\"0x0000000000000001\",\"bands\":[{\"band\":20,"
      "\"keep_ms\":16385}]}]}",
      "keep_ms: expected a whole number from 0 to 16384"},

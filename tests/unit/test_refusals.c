@@ -26,8 +26,8 @@ static void work(void)
     }
     for (int i = 0; i < 6; i++)
         hak_free_block(p[i]);
-    store_tick(fake.now_ns += 1000000000);
-    store_tick(fake.now_ns += 20000000);
+    store_tick(fake.now_ns += 1000000000, 0);
+    store_tick(fake.now_ns += 20000000, 0);
 }
 
 static void work_with_one_refusal(void)

@@ -126,7 +126,7 @@ ISOLATED(another_sites_spans_are_joined_once_the_timer_has_seen_them_idle)
     hak_free_block(block[0]);
     hak_free_block(block[1]);
     CHECK(get_at(ours, 2 * MIB - MIB / 4) != block[0]);
-    store_tick(fake.now_ns);
+    store_tick(fake.now_ns, 0);
     CHECK(get_at(ours, 2 * MIB - MIB / 4) == block[0]);
     CHECK(stat_get(STAT_cache_joins) == 1);
 }

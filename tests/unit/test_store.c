@@ -233,16 +233,16 @@ ISOLATED(what_idles_is_given_back_at_its_break_even_time_and_the_batchs_deadline
     start("mmap/base/touch/keep");
     uint64_t t = fake.now_ns = 1000, break_even = policy_break_even_ns(PAGES_BASE);
     char *p = get_touched(MIB);
-    CHECK(store_tick(t) == 0);
+    CHECK(store_tick(t, 0) == 0);
     hak_free_block(p);
     fake_forget();
-    CHECK(store_tick(t) > 0 && store_tick(t) <= break_even);
-    CHECK(store_tick(t + break_even - 1) > 0);
+    CHECK(store_tick(t, 0) > 0 && store_tick(t, 0) <= break_even);
+    CHECK(store_tick(t + break_even - 1, 0) > 0);
     CHECK(stat_get(STAT_cache_expiries) == 0 && gauge(STAT_retained_bytes) == MIB);
-    CHECK(store_tick(t + break_even) == 10 * MS);
+    CHECK(store_tick(t + break_even, 0) == 10 * MS);
     CHECK(stat_get(STAT_cache_expiries) == 1 && gauge(STAT_retained_bytes) == 0);
-    CHECK(store_tick(t + break_even + 10 * MS - 1) > 0 && fake_calls() == 0);
-    CHECK(store_tick(t + break_even + 10 * MS) == 0);
+    CHECK(store_tick(t + break_even + 10 * MS - 1, 0) > 0 && fake_calls() == 0);
+    CHECK(store_tick(t + break_even + 10 * MS, 0) == 0);
     CHECK(fake_calls() == 1 && fake_advised_at(p, OS_GIVE_BACK));
 }
 
@@ -254,10 +254,10 @@ ISOLATED(huge_pages_have_a_break_even_time_of_their_own)
     CHECK(break_even < policy_break_even_ns(PAGES_BASE));
     fake.now_ns = 1000;
     hak_free_block(get_touched(4 * MIB));
-    store_tick(1000);
-    store_tick(1000 + break_even - 1);
+    store_tick(1000, 0);
+    store_tick(1000 + break_even - 1, 0);
     CHECK(stat_get(STAT_cache_expiries) == 0);
-    store_tick(1000 + break_even);
+    store_tick(1000 + break_even, 0);
     CHECK(stat_get(STAT_cache_expiries) == 1);
 }
 
@@ -267,8 +267,8 @@ ISOLATED(the_timer_looks_no_later_than_the_deadline_of_what_is_queued)
     start("mmap/base/touch/drop");
     hak_free_block(get_touched(MIB));
     CHECK(store_wants_look_ns() == 10 * MS);
-    CHECK(store_tick(5000) == 10 * MS);
-    CHECK(store_tick(5000 + 10 * MS) == 0);
+    CHECK(store_tick(5000, 0) == 10 * MS);
+    CHECK(store_tick(5000 + 10 * MS, 0) == 0);
     CHECK(store_wants_look_ns() == 0);
 }
 
@@ -311,7 +311,7 @@ ISOLATED(a_larger_cached_span_is_split_once_it_has_idled)
     start("mmap/base/touch/keep");
     char *p = get_touched(8 * MIB);
     hak_free_block(p);
-    store_tick(1000);
+    store_tick(1000, 0);
     char *q = get(MIB);
     CHECK(q == p && hak_block_bytes(q) == MIB);
     CHECK(stat_get(STAT_cache_splits) == 1);
