@@ -18,9 +18,14 @@ static bool at_end(const struct json *j)
     return j->at >= j->bytes;
 }
 
+static bool is_space(unsigned char c)
+{
+    return c == ' ' || c == '\n' || c == '\t' || c == '\r';
+}
+
 static void skip_space(struct json *j)
 {
-    while (!at_end(j) && memchr(" \t\r\n", here(j), 4) != NULL)
+    while (!at_end(j) && is_space(here(j)))
         j->at++;
 }
 
@@ -122,8 +127,10 @@ unsigned json_printable(const char *s, size_t left)
 {
     if (left == 0)
         return 0;
-    unsigned n = utf8_bytes(s, left);
     unsigned char first = (unsigned char)s[0];
+    if (json_is_plain(first))
+        return 1;
+    unsigned n = utf8_bytes(s, left);
     if (n == 1 && (first < 0x20 || first == 0x7F))
         return 0;
     if (n == 2 && first == 0xC2 &&
@@ -146,9 +153,13 @@ static bool scan_string(struct json *j)
                 return false;
             continue;
         }
-        unsigned n = utf8_bytes(j->text + j->at, j->bytes - j->at);
+        if (json_is_plain(c)) {
+            j->at++;
+            continue;
+        }
         if (c < 0x20)
             return json_refuse_here(j, "a control character in a string");
+        unsigned n = utf8_bytes(j->text + j->at, j->bytes - j->at);
         if (n == 0)
             return json_refuse_here(j, "bytes that are not UTF-8 in a string");
         j->at += n;

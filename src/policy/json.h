@@ -92,6 +92,12 @@ bool json_expected(const struct json *j, int node, const char *what);
 bool json_refuse(const struct json *j, int node, const char *why);
 bool json_refuse_here(const struct json *j, const char *why);
 
+/* Printable ASCII, which nearly everything in a policy is. */
+static inline bool json_is_plain(unsigned char c)
+{
+    return c >= 0x20 && c < 0x7F;
+}
+
 /* The length in bytes of the printable UTF-8 character at `s`; 0: none (control characters, not UTF-8). */
 unsigned json_printable(const char *s, size_t left);
 

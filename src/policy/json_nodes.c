@@ -142,6 +142,10 @@ bool json_text(const struct json *j, int node, char *buf, size_t cap)
         char plain[4];
         const char *character = s;
         unsigned bytes;
+        if (json_is_plain((unsigned char)*s) && *s != '\\' && used + 1 < cap) {
+            buf[used++] = *s++;
+            continue;
+        }
         if (*s == '\\') {
             s += unescape(s, plain, &bytes);
             character = plain;
