@@ -69,7 +69,7 @@ static struct filled fill(const struct span *s, const struct order *o)
                                                        : touch(s, &o->decision);
 }
 
-static void *serve_span(const struct order *o)
+HAK_HOT static void *serve_span(const struct order *o)
 {
     const struct arm *arm = &arms[o->decision.arm];
     struct formers former;
@@ -146,7 +146,7 @@ static HAK_COLD void *serve_otherwise(struct order *o, bool heap_was_tried, int 
 }
 
 /* A block above the floor: the site's arm decides. */
-static void *serve(struct order *o)
+HAK_HOT static void *serve(struct order *o)
 {
     if (!is_started())
         return serve_heap(o);
@@ -171,7 +171,7 @@ void *hak_malloc_small(size_t size)
     return HAK_LIKELY(p != NULL) ? p : hak_alloc_at_site(size, 1, NO_CALLER);
 }
 
-void *hak_alloc_at_site(size_t size, size_t align, struct caller caller)
+HAK_HOT void *hak_alloc_at_site(size_t size, size_t align, struct caller caller)
 {
     if (HAK_UNLIKELY(size >= FLOOR_BYTES))
         return serve(&(struct order){.bytes = size, .align = align, .caller = caller});
@@ -195,7 +195,7 @@ void *hak_calloc_at_site(size_t count, size_t size, struct caller caller)
 /* ---- taking back ---- */
 
 /* In a slab, or foreign. */
-static bool is_the_heaps(const void *p)
+HAK_HOT static bool is_the_heaps(const void *p)
 {
     return heap_has(p) || !arena_has(p);
 }
@@ -233,7 +233,7 @@ static void free_heap_block(void *p)
     errno = saved_errno;
 }
 
-static void free_span(void *p)
+HAK_HOT static void free_span(void *p)
 {
     struct span *s = store_retire(p);
     if (HAK_UNLIKELY(s == NULL))
@@ -248,7 +248,7 @@ static void free_span(void *p)
 }
 
 /* Apart, so that its stack frame is not in the way of what needs none. */
-static HAK_NOINLINE void free_large_or_foreign(void *p)
+HAK_HOT static HAK_NOINLINE void free_large_or_foreign(void *p)
 {
     if (is_the_heaps(p))
         free_heap_block(p);
@@ -257,7 +257,7 @@ static HAK_NOINLINE void free_large_or_foreign(void *p)
 }
 
 /* What is no small block of this thread's. */
-void hak_free_slowly(void *p)
+HAK_HOT void hak_free_slowly(void *p)
 {
     if (p != NULL && !remote_free_on_top(p))
         free_large_or_foreign(p);

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/attr.h"
 #include "base/bits.h"
 
 enum {
@@ -29,8 +30,8 @@ static uint32_t limit_ns(uint64_t ns)
     return ns < UINT32_MAX ? (uint32_t)ns : UINT32_MAX;
 }
 
-void episode_born(struct label *label, const struct decision *decision, size_t bytes,
-                  uint64_t since_ns, uint64_t filled_ns)
+HAK_HOT void episode_born(struct label *label, const struct decision *decision, size_t bytes,
+                          uint64_t since_ns, uint64_t filled_ns)
 {
     *label = (struct label){.cell = decision->cell};
     if (decision->cell == NULL)
@@ -43,13 +44,13 @@ void episode_born(struct label *label, const struct decision *decision, size_t b
     label->malloc_ns = limit_ns(label->born_ns - since_ns - filled_ns);
 }
 
-void episode_cold(struct label *label, bool cold, uint64_t fault_ns)
+HAK_HOT void episode_cold(struct label *label, bool cold, uint64_t fault_ns)
 {
     label->cold = cold;
     label->fault_ns = limit_ns(fault_ns);
 }
 
-void episode_given(struct label *label, const struct formers *former)
+HAK_HOT void episode_given(struct label *label, const struct formers *former)
 {
     uint64_t pages = 0;
     for (unsigned i = 0; i < former->count; i++)
@@ -114,7 +115,7 @@ void episode_look(struct label *label, const void *p)
     note_residency(label, p, label->bytes);
 }
 
-void episode_freed(struct label *label, const void *p, size_t bytes)
+HAK_HOT void episode_freed(struct label *label, const void *p, size_t bytes)
 {
     if (label->cell == NULL)
         return;
@@ -126,7 +127,7 @@ void episode_freed(struct label *label, const void *p, size_t bytes)
     policy_freed(label->cell);
 }
 
-void episode_free_done(struct label *label)
+HAK_HOT void episode_free_done(struct label *label)
 {
     if (label->cell != NULL)
         label->free_ns = limit_ns(os->now_ns() - label->freed_ns);
@@ -167,7 +168,7 @@ void episode_reused(const struct label *label)
         settle(label, true, false, false);
 }
 
-void episodes_reused(const struct formers *former)
+HAK_HOT void episodes_reused(const struct formers *former)
 {
     for (unsigned i = 0; i < former->count; i++)
         episode_reused(&former->label[i]);

@@ -60,8 +60,8 @@ bool run_find(struct bigcache *cache, const struct span_request *request, uint64
     return run->first != NULL;
 }
 
-static void take_out(struct bigcache *cache, struct batch *batch, struct span *s,
-                     struct formers *former)
+HAK_HOT static void take_out(struct bigcache *cache, struct batch *batch, struct span *s,
+                             struct formers *former)
 {
     bigcache_remove(cache, &s->cache);
     batch_remove(batch, &s->batch);
@@ -70,9 +70,9 @@ static void take_out(struct bigcache *cache, struct batch *batch, struct span *s
     s->label.cell = NULL;
 }
 
-struct span *run_join(struct bigcache *cache, struct batch *batch,
-                      const struct span_request *request, const struct run *run,
-                      struct formers *former)
+HAK_HOT struct span *run_join(struct bigcache *cache, struct batch *batch,
+                              const struct span_request *request, const struct run *run,
+                              struct formers *former)
 {
     struct span *s = run->first;
     take_out(cache, batch, s, former);

@@ -340,7 +340,7 @@ int span_grow_arena(enum zone_id zone, const struct span_need *need)
 
 /* ---- taking and giving ---- */
 
-struct span_request span_request_for(enum zone_id zone, size_t bytes, size_t align_bytes)
+HAK_HOT struct span_request span_request_for(enum zone_id zone, size_t bytes, size_t align_bytes)
 {
     struct span_request request = {.zone = zone};
     size_t align = align_bytes > GRANULE_BYTES ? align_bytes : GRANULE_BYTES;
@@ -476,7 +476,7 @@ struct span *span_starting_at(const void *p)
         *map_entry(zone, (uint32_t)((offset - zone * arena.zone_bytes) >> GRANULE_SHIFT)));
 }
 
-struct span *span_of(const void *p)
+HAK_HOT struct span *span_of(const void *p)
 {
     uintptr_t offset = (uintptr_t)p - atomic_load_explicit(&arena.base, memory_order_relaxed);
     unsigned zone = offset >= arena.zone_bytes;

@@ -116,7 +116,7 @@ static void enqueue(struct span *s, bool lazy, struct list *due)
 }
 
 /* What has left BigCache is to be dropped. */
-static void drop_all(struct list *left, struct list *due, enum stat_id counter)
+HAK_HOT static void drop_all(struct list *left, struct list *due, enum stat_id counter)
 {
     struct list *l;
     while ((l = list_pop_front(left)) != NULL) {
@@ -127,7 +127,7 @@ static void drop_all(struct list *left, struct list *due, enum stat_id counter)
     }
 }
 
-static void keep_at_most(struct span *s, uint64_t most_idle_ns, struct list *due)
+HAK_HOT static void keep_at_most(struct span *s, uint64_t most_idle_ns, struct list *due)
 {
     struct list left;
     list_init(&left);
@@ -142,7 +142,7 @@ static void keep_at_most(struct span *s, uint64_t most_idle_ns, struct list *due
 }
 
 /* When to look at what waits for less than breaking even. */
-static uint64_t next_hurried_look_ns(void)
+HAK_HOT static uint64_t next_hurried_look_ns(void)
 {
     uint64_t next = store.batch.count != 0 ? store.batch.options.deadline_ns : 0;
     uint64_t brief = store.cache.brief_ns / LOOKS_PER_BREAK_EVEN;
@@ -153,7 +153,7 @@ static uint64_t next_hurried_look_ns(void)
     return next == 0 || brief < next ? brief : next;
 }
 
-static void unlock(void)
+HAK_HOT static void unlock(void)
 {
     atomic_store_explicit(&store.look_ns, next_hurried_look_ns(), memory_order_relaxed);
     atomic_store_explicit(&store.retained_bytes, store.cache.bytes, memory_order_relaxed);
@@ -203,7 +203,7 @@ static void flush(struct list *due)
 /* ---- getting ---- */
 
 /* Cuts off what the block does not need, and keeps it. */
-static void cut_cached(struct span *s, uint32_t granules, struct list *due)
+HAK_HOT static void cut_cached(struct span *s, uint32_t granules, struct list *due)
 {
     if (s->granules - granules <= granules / SPLIT_SHARE)
         return;
@@ -216,8 +216,8 @@ static void cut_cached(struct span *s, uint32_t granules, struct list *due)
 }
 
 /* A cached span that is large enough, or several that lie side by side; NULL: there are none. */
-static struct span *take_cached(const struct span_request *request, uint64_t site,
-                                struct formers *former)
+HAK_HOT static struct span *take_cached(const struct span_request *request, uint64_t site,
+                                        struct formers *former)
 {
     struct run run;
     if (request->granules == 0)
@@ -235,8 +235,8 @@ static struct span *take_cached(const struct span_request *request, uint64_t sit
     return run_join(&store.cache, &store.batch, request, &run, former);
 }
 
-static struct span *get_cached(const struct span_request *request, uint64_t site,
-                               struct formers *former, struct list *due)
+HAK_HOT static struct span *get_cached(const struct span_request *request, uint64_t site,
+                                       struct formers *former, struct list *due)
 {
     struct span *s = take_cached(request, site, former);
     if (s == NULL)
@@ -267,8 +267,8 @@ static struct span *get_cold(struct span_request *request)
     }
 }
 
-struct span *store_get(enum zone_id zone, size_t bytes, size_t align, uint64_t site,
-                       enum store_get_how how, struct formers *former)
+HAK_HOT struct span *store_get(enum zone_id zone, size_t bytes, size_t align, uint64_t site,
+                               enum store_get_how how, struct formers *former)
 {
     struct span_request request = span_request_for(zone, bytes, align);
     struct list due;
@@ -331,7 +331,7 @@ struct span *store_get_slab(size_t bytes, enum arm_pages pages)
 
 /* ---- putting ---- */
 
-struct span *store_retire(const void *p)
+HAK_HOT struct span *store_retire(const void *p)
 {
     struct span *s = span_of(p);
     uint8_t live = SPAN_LIVE;
@@ -343,8 +343,8 @@ struct span *store_retire(const void *p)
 }
 
 /* With the lock held. `most_idle_ns` as in BigCache. */
-static void retain_span(struct span *s, enum arm_retain retain, uint64_t most_idle_ns,
-                        struct list *due)
+HAK_HOT static void retain_span(struct span *s, enum arm_retain retain, uint64_t most_idle_ns,
+                                struct list *due)
 {
     if (retain == RETAIN_DROP)
         enqueue(s, false, due);
@@ -354,7 +354,7 @@ static void retain_span(struct span *s, enum arm_retain retain, uint64_t most_id
         enqueue(s, true, due);
 }
 
-void store_put(struct span *s, enum arm_retain retain, uint64_t site)
+HAK_HOT void store_put(struct span *s, enum arm_retain retain, uint64_t site)
 {
     struct list due;
     list_init(&due);
@@ -513,7 +513,7 @@ uint64_t store_tick(uint64_t now_ns, uint64_t waking_ns)
     return next;
 }
 
-uint64_t store_wants_look_ns(void)
+HAK_HOT uint64_t store_wants_look_ns(void)
 {
     return atomic_load_explicit(&store.look_ns, memory_order_relaxed);
 }

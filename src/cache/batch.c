@@ -1,5 +1,7 @@
 #include "cache/batch.h"
 
+#include "base/attr.h"
+
 void batch_init(struct batch *b, const struct batch_options *options)
 {
     *b = (struct batch){.options = *options};
@@ -20,7 +22,7 @@ bool batch_put(struct batch *b, struct batch_entry *e)
     return b->count >= b->options.count || b->bytes >= b->options.bytes;
 }
 
-bool batch_remove(struct batch *b, struct batch_entry *e)
+HAK_HOT bool batch_remove(struct batch *b, struct batch_entry *e)
 {
     if (!list_in(&e->link))
         return false;

@@ -40,7 +40,7 @@ static struct cache_entry *entry_of_bucket(struct list *l)
     return CONTAINER_OF(l, struct cache_entry, bucket);
 }
 
-bool bigcache_remove(struct bigcache *c, struct cache_entry *e)
+HAK_HOT bool bigcache_remove(struct bigcache *c, struct cache_entry *e)
 {
     if (!list_in(&e->bucket))
         return false;
@@ -75,7 +75,8 @@ static struct cache_entry *oldest(struct bigcache *c)
     return found;
 }
 
-void bigcache_put(struct bigcache *c, struct cache_entry *e, uint64_t now_ns, struct list *left)
+HAK_HOT void bigcache_put(struct bigcache *c, struct cache_entry *e, uint64_t now_ns,
+                          struct list *left)
 {
     if (e->bytes > c->options.entry_cap_bytes || e->bytes > c->options.cap_bytes) {
         list_push_back(left, &e->lru);
@@ -103,8 +104,8 @@ static bool serves(const struct cache_entry *e, size_t bytes, size_t align)
 }
 
 /* The first of a bucket that serves, or within SCAN_MAX one of the same site. */
-static struct cache_entry *search_bucket(struct list *head, size_t bytes, size_t align,
-                                         uint64_t site)
+HAK_HOT static struct cache_entry *search_bucket(struct list *head, size_t bytes, size_t align,
+                                                 uint64_t site)
 {
     struct cache_entry *first = NULL;
     int looked_at = 0;
@@ -133,8 +134,8 @@ static struct cache_entry *search_larger(struct list *head, size_t bytes, size_t
     return NULL;
 }
 
-struct cache_entry *bigcache_take(struct bigcache *c, unsigned zone, size_t bytes, size_t align,
-                                  uint64_t site)
+HAK_HOT struct cache_entry *bigcache_take(struct bigcache *c, unsigned zone, size_t bytes,
+                                          size_t align, uint64_t site)
 {
     unsigned own = size_class(bytes);
     struct cache_entry *e = NULL;

@@ -10,6 +10,7 @@
 #include "policy/cell.h"
 #include "policy/cost.h"
 #include "policy/doc.h"
+#include "policy/pool.h"
 #include "policy/rebuilt.h"
 #include "stats/stats.h"
 
@@ -193,7 +194,7 @@ static struct decision as_decided(const struct site *site, size_t bytes)
         .keep_ms = atomic_load_explicit(&site->keep_ms[index], memory_order_relaxed)};
 }
 
-static HAK_NOINLINE struct decision choose_rarely(struct caller caller, size_t bytes)
+HAK_HOT static HAK_NOINLINE struct decision choose_rarely(struct caller caller, size_t bytes)
 {
     unsigned index = band_of(bytes) - BAND_FIRST;
     struct decision by_default = {.arm = (enum arm_id)policy.default_arm[index]};
@@ -211,7 +212,7 @@ static HAK_NOINLINE struct decision choose_rarely(struct caller caller, size_t b
     return policy.learns ? learn(site, depth, bytes, by_default) : as_decided(site, bytes);
 }
 
-struct decision policy_choose(struct caller caller, size_t bytes)
+HAK_HOT struct decision policy_choose(struct caller caller, size_t bytes)
 {
     if (HAK_LIKELY(atomic_load_explicit(&policy.looks_up, memory_order_relaxed) &&
                    !policy.learns)) {
@@ -325,6 +326,8 @@ static void start_learning(void)
                                    .elsewhere = &policy.elsewhere,
                                    .seed = config.seed};
     policy.learns = cells_start(&context);
+    if (policy.learns)
+        policy_spare_keep();
 }
 
 /* Defaults by band that the policy itself brings. */
@@ -438,9 +441,11 @@ int policy_save(const char *path)
         return policy.learns ? -EINVAL : -EPERM;
 
     lock_acquire(&save_lock);
+    policy_spare_use();
     struct policy_doc *delta = policy_doc_new();
     int status = delta != NULL ? save_into(path, delta, &error) : -ENOMEM;
     policy_doc_free(delta);
+    policy_spare_keep();
     lock_release(&save_lock);
 
     stat_add(status == 0 ? STAT_policy_saves : STAT_policy_failures, 1);

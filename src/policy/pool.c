@@ -9,6 +9,7 @@
 enum {
     PIECE_ALIGN = 16,
     CHUNK_FIRST_BYTES = GRANULE_BYTES, /* a multiple of every page size there is */
+    SPARE_BYTES = 4 << 20,
     CHUNK_LARGEST_BYTES = 4 << 20, /* growth by doubling ends here, so that little is left over */
 };
 
@@ -100,4 +101,20 @@ void policy_scratch_release(void *p, size_t bytes)
 {
     if (p != NULL)
         os->release(p, align_up(bytes, GRANULE_BYTES));
+}
+
+/* ---- set aside ---- */
+
+static void *spare; /* NULL: there is none */
+
+void policy_spare_keep(void)
+{
+    if (spare == NULL)
+        spare = os->map(SPARE_BYTES);
+}
+
+void policy_spare_use(void)
+{
+    policy_scratch_release(spare, SPARE_BYTES);
+    spare = NULL;
 }

@@ -22,4 +22,11 @@ void *policy_pool_alloc(struct policy_pool *pool, size_t bytes);
 void *policy_scratch_map(size_t bytes);
 void policy_scratch_release(void *p, size_t bytes); /* NULL is allowed */
 
+/*
+ * Some memory is kept aside for saving, untouched, and let go just before: a program that has used up what its limits allow
+ * would else lose what was learned of it. The caller serialises.
+ */
+void policy_spare_keep(void);
+void policy_spare_use(void);
+
 #endif
