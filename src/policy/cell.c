@@ -88,8 +88,10 @@ static uint8_t arm_to_begin_with(const struct policy_cell *cell)
     struct site *of = cell->site->of;
     struct policy_cell *whole =
         of != NULL ? atomic_load_explicit(&of->cell[index], memory_order_acquire) : NULL;
-    if (whole == NULL)
+    if (of == NULL)
         return context.default_arm[index];
+    if (whole == NULL)
+        return atomic_load_explicit(&of->arm[index], memory_order_relaxed);
     lock_acquire(lock_of(whole));
     int champion = elo_champion(&whole->now.elo);
     lock_release(lock_of(whole));
@@ -390,6 +392,7 @@ static void describe(struct policy_site *to, struct site *from)
     memcpy(to->build_id, from->build_id, sizeof(to->build_id));
     to->of = from->of != NULL ? from->of->id : 0;
     to->depth = from->depth;
+    to->to_split = atomic_load_explicit(&from->split, memory_order_relaxed);
     site_look_up_symbol(place);
     memcpy(to->symbol, place->symbol.text, sizeof(to->symbol));
     to->call = place->symbol.call;
@@ -432,6 +435,7 @@ static int collect_cell(struct policy_doc *doc, struct policy_cell *cell)
 {
     lock_acquire(lock_of(cell));
     count_passed_over(cell);
+    spread_look(&cell->spread, cell->site, context.playable[cell->band - BAND_FIRST]);
     cell->taken = cell->now;
     lock_release(lock_of(cell));
     if (cell->taken.seen.episodes == cell->saved.seen.episodes || cell->site->id == 0)

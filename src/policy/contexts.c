@@ -1,5 +1,7 @@
 #include "policy/contexts.h"
 
+#include <string.h>
+
 enum {
     NOTED_ALL = 64,    /* of a depth's episodes so many are all noted, */
     NOTED_ONE_IN = 16, /* and then one in so many */
@@ -38,8 +40,18 @@ unsigned contexts_count(struct contexts *c, uint32_t place)
     return n < NOTED_ALL ? 1 : n % NOTED_ONE_IN == 0 ? NOTED_ONE_IN : 0;
 }
 
+/* Those that were noted before it was known what such blocks touch. */
+static void forget(struct contexts *c, uint32_t place)
+{
+    c->episodes[place] = c->noted[place] = 0;
+    for (int half = 0; half < 2; half++)
+        memset(c->cost_ns[half][place], 0, sizeof(c->cost_ns[half][place]));
+}
+
 void contexts_add_cold(struct contexts *c, uint32_t place, uint64_t touched, uint64_t pages)
 {
+    if (c->cold_pages[place] == 0)
+        forget(c, place);
     c->touched_pages[place] = sum(c->touched_pages[place], touched);
     c->cold_pages[place] = sum(c->cold_pages[place], pages);
 }

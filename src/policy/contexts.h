@@ -44,7 +44,7 @@ bool contexts_wants_scout(struct contexts *c, uint32_t depth);
  * those, and the others for none. */
 unsigned contexts_count(struct contexts *c, uint32_t place);
 
-/* A block of so many base pages began cold and touched these. */
+/* A block of so many base pages began cold and touched these. The first of a depth: its episodes are noted anew. */
 void contexts_add_cold(struct contexts *c, uint32_t place, uint64_t touched, uint64_t pages);
 
 /* How many of `pages` such a block touches; `resident` where that is not known. */

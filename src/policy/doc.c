@@ -196,13 +196,24 @@ static bool differs(struct policy_doc *doc, struct policy_site *site,
     return false;
 }
 
+static bool is_decided(const struct policy_site *site)
+{
+    for (unsigned b = 0; b < site->nr_bands; b++)
+        if (site->band[b]->elo.state != ELO_DECIDED)
+            return false;
+    return true;
+}
+
 void policy_doc_mark_split(struct policy_doc *doc)
 {
     for (unsigned i = 0; i < doc->nr_sites; i++) {
-        const struct policy_site *context = doc->site[i];
+        struct policy_site *context = doc->site[i];
         struct policy_site *site =
             context->of != 0 ? policy_doc_site(doc, context->of, false) : NULL;
-        if (site != NULL && !site->split)
-            site->split = differs(doc, site, context);
+        if (site == NULL)
+            continue;
+        site->split |= differs(doc, site, context);
+        site->contexts_undecided |= !is_decided(context);
+        site->has_contexts = true;
     }
 }

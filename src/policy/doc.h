@@ -97,8 +97,9 @@ struct policy_site {
     int32_t call;      /* its number among the function's to the same target, from 0; -1: unknown */
     uint64_t of;       /* the site that this is a context of; 0: it is none */
     uint32_t depth;    /* of the stack there, in POLICY_DEPTH_BYTES; 0: no context */
-    bool
-        split; /* its contexts differ from it; set by policy_doc_mark_split() and not in the file */
+    uint8_t to_split;  /* its contexts are to be learned */
+    /* Set by policy_doc_mark_split(), and not in the file: a context differs from it; it has contexts, one of which is not decided. */
+    bool split, has_contexts, contexts_undecided;
     unsigned nr_bands;
     struct policy_band *band[BAND_COUNT]; /* the first nr_bands are used; rising order of ->band */
     /* In memory only. */

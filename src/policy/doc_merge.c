@@ -45,6 +45,7 @@ static void describe_site(struct policy_site *s, const struct policy_site *from)
         s->of = from->of;
         s->depth = from->depth;
     }
+    s->to_split |= from->to_split;
     if (s->symbol[0] == '\0')
         memcpy(s->symbol, from->symbol, sizeof(s->symbol));
     if (s->call < 0 && strcmp(s->symbol, from->symbol) == 0)

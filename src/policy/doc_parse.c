@@ -247,6 +247,7 @@ static const struct row site_rows[] = {
     TEXT_ROW(policy_site, offset, read_offset),
     TEXT_ROW(policy_site, symbol, read_text),
     TEXT_ROW(policy_site, call, read_call),
+    {"split", read_integer, offsetof(struct policy_site, to_split), sizeof(uint8_t), 0, 1, false},
     {"context", read_context, 0, 0, 0, 0, false},
     {"bands", read_bands, 0, 0, 0, 0, false},
 };

@@ -367,6 +367,10 @@ static void put_site(struct out *o, const struct policy_site *s)
         put_key(o, ",\n      ", "call");
         put_number(o, (uint64_t)s->call);
     }
+    if (s->to_split != 0) {
+        put_key(o, ",\n      ", "split");
+        put_number(o, s->to_split);
+    }
     if (s->of != 0) {
         put_key(o, ",\n      ", "context");
         put_key(o, "{", "of");

@@ -128,6 +128,13 @@ static void fill_band(struct site *site, unsigned index, uint8_t arm, uint32_t k
     atomic_store_explicit(&site->keep_ms[index], (uint16_t)keep_ms, memory_order_relaxed);
 }
 
+/* Where contexts differ; learning, also where they were found to be worth a look, until all that are there agree. */
+static bool is_to_be_split(const struct policy_site *known)
+{
+    bool open = !known->has_contexts || known->contexts_undecided;
+    return known->split || (policy.learns && known->to_split && open);
+}
+
 /* Sets a site's arms from the policy; called with the site table's lock held. */
 static void fill_site(struct site *site)
 {
@@ -136,7 +143,8 @@ static void fill_site(struct site *site)
 
     for (unsigned i = 0; i < BAND_COUNT; i++)
         fill_band(site, i, atomic_load_explicit(&arm[i], memory_order_relaxed), 0);
-    atomic_store_explicit(&site->split, known != NULL && known->split, memory_order_relaxed);
+    atomic_store_explicit(&site->split, known != NULL && is_to_be_split(known),
+                          memory_order_relaxed);
     for (unsigned b = 0; known != NULL && b < known->nr_bands; b++) {
         unsigned i = known->band[b]->band - BAND_FIRST;
         if (known->band[b]->champion != ARM_NONE)

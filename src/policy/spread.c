@@ -67,6 +67,15 @@ static enum arm_id on_base_pages(enum arm_id arm)
     return arm;
 }
 
+void spread_look(const struct spread *s, struct site *site, arm_set playable)
+{
+    if (s->contexts == NULL || atomic_load_explicit(&site->split, memory_order_relaxed) ||
+        !contexts_disagree(s->contexts, playable))
+        return;
+    atomic_store_explicit(&site->split, true, memory_order_relaxed);
+    stat_add(STAT_sites_split, 1);
+}
+
 void spread_note(struct spread *s, struct site *site, const struct prices *prices, enum arm_id arm,
                  const struct episode *e, uint32_t cold_q10, arm_set playable)
 {
@@ -75,16 +84,16 @@ void spread_note(struct spread *s, struct site *site, const struct prices *price
     uint64_t pages = (e->bytes + prices->page_bytes - 1) / prices->page_bytes;
     uint64_t cost_ns[ARM_COUNT];
     uint32_t place = contexts_place(s->contexts, e->depth);
-    unsigned stands_for = place < CONTEXTS_MAX ? contexts_count(s->contexts, place) : 0;
-    if (stands_for == 0)
+    if (place == CONTEXTS_MAX)
         return;
     if (e->cold && arms[arm].pages == PAGES_BASE)
         contexts_add_cold(s->contexts, place, e->base_pages, pages);
+    unsigned stands_for = contexts_count(s->contexts, place);
+    if (stands_for == 0)
+        return;
     struct episode own = as_touched(s->contexts, place, e, pages);
     cost_predict(prices, on_base_pages(arm), &own, cold_q10, cost_ns);
     contexts_add(s->contexts, place, stands_for, cost_ns);
-    if (++s->noted % NOTED_BETWEEN_LOOKS != 0 || !contexts_disagree(s->contexts, playable))
-        return;
-    atomic_store_explicit(&site->split, true, memory_order_relaxed);
-    stat_add(STAT_sites_split, 1);
+    if (++s->noted % NOTED_BETWEEN_LOOKS == 0)
+        spread_look(s, site, playable);
 }

@@ -28,4 +28,7 @@ bool spread_wants_scout(struct spread *s, const struct site *site, size_t bytes,
 void spread_note(struct spread *s, struct site *site, const struct prices *prices, enum arm_id arm,
                  const struct episode *e, uint32_t cold_q10, arm_set playable);
 
+/* Looks whether it is to be split by what was noted up to now, as it does every few episodes. */
+void spread_look(const struct spread *s, struct site *site, arm_set playable);
+
 #endif

@@ -75,6 +75,7 @@ static bool add_site(struct policy_doc *doc, uint64_t *random)
                  (unsigned)(sample_random(random) % 100));
     if (doc->nr_sites % 4 == 1 || doc->nr_sites % 4 == 3)
         site->call = (int32_t)(sample_random(random) % 5);
+    site->to_split = doc->nr_sites % 4 == 1;
     if (doc->nr_sites % 4 == 2) {
         site->of = doc->site[0]->id ^ 2;
         site->depth = doc->nr_sites;

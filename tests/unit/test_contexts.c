@@ -73,6 +73,20 @@ static void savings_of_a_tenth_are_not_worth_it(void **state)
     assert_false(contexts_disagree(&c, ALL));
 }
 
+/* Until the first cold block of a depth, what its blocks touch was not known. */
+static void what_was_noted_before_it_was_known_what_is_touched_is_forgotten(void **state)
+{
+    struct contexts c = {0};
+    for (uint32_t i = 0; i < 64; i++)
+        add(&c, 1 + i % 2, 0, 1000, 2);
+    contexts_add_cold(&c, contexts_place(&c, 2), 1, 500);
+    for (uint32_t i = 0; i < 16; i++)
+        add(&c, 2, 1, 1000, 2);
+    assert_true(contexts_disagree(&c, ALL));
+    contexts_add_cold(&c, contexts_place(&c, 2), 1, 500); /* more of them: nothing new */
+    assert_true(contexts_disagree(&c, ALL));
+}
+
 /* All depths are the same, and every arm's cost is noise: the best by chance of one half is not the best of the other. */
 static void noise_splits_nothing(void **state)
 {
@@ -152,6 +166,7 @@ int main(void)
         cmocka_unit_test(one_depth_has_nobody_to_disagree_with),
         cmocka_unit_test(a_few_blocks_of_a_depth_say_nothing),
         cmocka_unit_test(savings_of_a_tenth_are_not_worth_it),
+        cmocka_unit_test(what_was_noted_before_it_was_known_what_is_touched_is_forgotten),
         cmocka_unit_test(noise_splits_nothing),
         cmocka_unit_test(more_depths_than_there_are_places_are_not_noted),
         cmocka_unit_test(one_in_sixteen_stands_for_all_later_ones),

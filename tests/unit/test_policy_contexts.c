@@ -190,6 +190,42 @@ ISOLATED(a_context_that_agrees_with_its_site_is_folded_back)
     CHECK(stat_get(STAT_sites) == sites);
 }
 
+/* A policy that only says that the site is to be split. */
+static uint64_t put_split(void)
+{
+    CHECK(site_table_start());
+    uint64_t site = site_add_named("a.c", 7, &no_hooks);
+    struct policy_doc *doc = policy_doc_new();
+    struct policy_site *of = policy_doc_site(doc, site, true);
+    of->to_split = 1;
+    policy_site_band(doc, of, 22, true)->champion = ARM_MMAP_BASE_TOUCH_DROP;
+    CHECK(policy_file_write(POLICY, doc) == 0);
+    policy_doc_free(doc);
+    return site;
+}
+
+ISOLATED(a_site_to_be_split_is_when_it_is_learned)
+{
+    fake_start();
+    uint64_t site = put_split();
+    start("learn");
+    CHECK(hak_site("a.c", 7) == site);
+    uint64_t sites = stat_get(STAT_sites);
+    CHECK(arm_at(site, REUSED_AT) == ARM_MMAP_BASE_TOUCH_DROP);
+    CHECK(stat_get(STAT_sites) == sites + 1);
+}
+
+ISOLATED(a_site_to_be_split_is_whole_when_frozen)
+{
+    fake_start();
+    uint64_t site = put_split();
+    start("frozen");
+    CHECK(hak_site("a.c", 7) == site);
+    uint64_t sites = stat_get(STAT_sites);
+    CHECK(arm_at(site, REUSED_AT) == ARM_MMAP_BASE_TOUCH_DROP);
+    CHECK(stat_get(STAT_sites) == sites);
+}
+
 /* ---- the depth itself ---- */
 
 static HAK_NOINLINE uint32_t depth_here(void)
@@ -240,6 +276,8 @@ int main(void)
         IN_DIRECTORY(one_kind_of_use_from_many_depths_is_one_site),
         IN_DIRECTORY(a_frozen_context_plays_its_own_champion_and_the_others_their_sites),
         IN_DIRECTORY(a_context_that_agrees_with_its_site_is_folded_back),
+        IN_DIRECTORY(a_site_to_be_split_is_when_it_is_learned),
+        IN_DIRECTORY(a_site_to_be_split_is_whole_when_frozen),
         cmocka_unit_test(a_path_has_one_depth_and_another_path_another),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
