@@ -2,18 +2,14 @@
 
 #include <string.h>
 
+#include "base/bits.h"
+
 enum {
     NOTED_ALL = 64,    /* of a depth's episodes so many are all noted, */
     NOTED_ONE_IN = 16, /* and then one in so many */
     NOTED_MIN = 8,     /* of a depth that has a say */
     GAIN_SHARE_MIN = 8 /* a split must save this part of the cost */
 };
-
-static uint64_t sum(uint64_t a, uint64_t b)
-{
-    uint64_t s;
-    return __builtin_add_overflow(a, b, &s) ? UINT64_MAX : s;
-}
 
 uint32_t contexts_place(struct contexts *c, uint32_t depth)
 {
@@ -52,8 +48,8 @@ void contexts_add_cold(struct contexts *c, uint32_t place, uint64_t touched, uin
 {
     if (c->cold_pages[place] == 0)
         forget(c, place);
-    c->touched_pages[place] = sum(c->touched_pages[place], touched);
-    c->cold_pages[place] = sum(c->cold_pages[place], pages);
+    c->touched_pages[place] = add_saturating(c->touched_pages[place], touched);
+    c->cold_pages[place] = add_saturating(c->cold_pages[place], pages);
 }
 
 uint64_t contexts_touched(const struct contexts *c, uint32_t place, uint64_t resident,
@@ -72,7 +68,7 @@ void contexts_add(struct contexts *c, uint32_t place, unsigned episodes,
     uint64_t *half = c->cost_ns[c->noted[place]++ % 2][place], all;
     for (int arm = 0; arm < ARM_COUNT; arm++) {
         bool over = __builtin_mul_overflow(cost_ns[arm], episodes, &all);
-        half[arm] = sum(half[arm], over ? UINT64_MAX : all);
+        half[arm] = add_saturating(half[arm], over ? UINT64_MAX : all);
     }
 }
 
@@ -96,7 +92,7 @@ static bool half_disagrees(const struct contexts *c, unsigned half, arm_set play
             continue;
         heard++;
         for (int arm = 0; arm < ARM_COUNT; arm++)
-            chosen_by[arm] = sum(chosen_by[arm], c->cost_ns[half][i][arm]);
+            chosen_by[arm] = add_saturating(chosen_by[arm], c->cost_ns[half][i][arm]);
     }
     int common = cheapest(chosen_by, playable);
     if (heard < 2 || common < 0)
@@ -104,8 +100,9 @@ static bool half_disagrees(const struct contexts *c, unsigned half, arm_set play
     for (uint32_t i = 0; i < c->count; i++) {
         if (c->noted[i] < NOTED_MIN)
             continue;
-        together = sum(together, c->cost_ns[1 - half][i][common]);
-        apart = sum(apart, c->cost_ns[1 - half][i][cheapest(c->cost_ns[half][i], playable)]);
+        together = add_saturating(together, c->cost_ns[1 - half][i][common]);
+        apart =
+            add_saturating(apart, c->cost_ns[1 - half][i][cheapest(c->cost_ns[half][i], playable)]);
     }
     return apart < together - together / GAIN_SHARE_MIN;
 }

@@ -271,20 +271,16 @@ bool read_gaps(struct reader *r, int node, const struct row *row, void *target)
 
 bool read_away(struct reader *r, int node, const struct row *row, void *target)
 {
+#define ROW(key_, pages, name)                                                                     \
+    {                                                                                              \
+        .key = (key_), .read = read_gaps,                                                          \
+        .offset = sizeof(struct policy_away) * (pages) + offsetof(struct policy_away, name),       \
+        .high = AWAY_CLASSES                                                                       \
+    }
     static const struct row rows[] = {
-        {"base_faults", read_gaps,
-         sizeof(struct policy_away) * PAGES_BASE + offsetof(struct policy_away, faults), 0, 0,
-         AWAY_CLASSES, false},
-        {"base_times_q10", read_gaps,
-         sizeof(struct policy_away) * PAGES_BASE + offsetof(struct policy_away, times_q10), 0, 0,
-         AWAY_CLASSES, false},
-        {"huge_faults", read_gaps,
-         sizeof(struct policy_away) * PAGES_HUGE + offsetof(struct policy_away, faults), 0, 0,
-         AWAY_CLASSES, false},
-        {"huge_times_q10", read_gaps,
-         sizeof(struct policy_away) * PAGES_HUGE + offsetof(struct policy_away, times_q10), 0, 0,
-         AWAY_CLASSES, false},
-    };
+        ROW("base_faults", PAGES_BASE, faults), ROW("base_times_q10", PAGES_BASE, times_q10),
+        ROW("huge_faults", PAGES_HUGE, faults), ROW("huge_times_q10", PAGES_HUGE, times_q10)};
+#undef ROW
     (void)row;
     return read_object(r, node, rows, ARRAY_SIZE(rows), target);
 }

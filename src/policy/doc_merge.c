@@ -3,18 +3,13 @@
  * where it was not known.
  */
 #include "policy/doc.h"
-#include "policy/cost.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-/* Sums stay at the top when they get there: after centuries of nanoseconds. */
-static uint64_t sum(uint64_t a, uint64_t b)
-{
-    uint64_t s;
-    return __builtin_add_overflow(a, b, &s) ? UINT64_MAX : s;
-}
+#include "base/bits.h"
+#include "policy/cost.h"
 
 static bool goals_agree(const struct policy_doc *into, const struct policy_doc *from)
 {
@@ -80,11 +75,11 @@ static void merge_band(struct policy_band *b, const struct policy_band *from)
     b->elo.playable = policy_band_playable(b);
     elo_merge(&b->elo, &from->elo);
     for (int i = 0; i < ARM_COUNT; i++)
-        b->cost_sum_ns[i] = sum(b->cost_sum_ns[i], from->cost_sum_ns[i]);
-#define X(name, help) b->seen.name = sum(b->seen.name, from->seen.name);
+        b->cost_sum_ns[i] = add_saturating(b->cost_sum_ns[i], from->cost_sum_ns[i]);
+#define X(name, help) b->seen.name = add_saturating(b->seen.name, from->seen.name);
     POLICY_SEEN_FIELDS(X)
 #undef X
-    b->unmeasured = sum(b->unmeasured, from->unmeasured);
+    b->unmeasured = add_saturating(b->unmeasured, from->unmeasured);
     int champion = elo_champion(&b->elo);
     if (champion >= 0)
         b->champion = (uint8_t)champion;
@@ -109,7 +104,7 @@ static void merge_gaps(const struct policy_doc *doc, struct policy_band *b,
     if (has_gaps(from) ? !has_gaps(b) : b->keep_ms == 0)
         b->keep_ms = from->keep_ms;
     for (unsigned i = 0; i < GAP_CLASSES; i++)
-        b->gaps[i] = sum(b->gaps[i], from->gaps[i]);
+        b->gaps[i] = add_saturating(b->gaps[i], from->gaps[i]);
     if (!both)
         return;
     struct prices prices = cost_prices_of(doc, &doc->calibration);

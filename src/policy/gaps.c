@@ -2,13 +2,15 @@
 
 #include <string.h>
 
+#include "base/bits.h"
 #include "policy/policy.h"
 
 enum {
     ENOUGH = 8,         /* gaps that were seen */
     KEEP_MIN_CLASS = 4, /* 16 ms: the timer's tick is 10 */
     FAULTS_ENOUGH = 8,  /* of one class */
-    FRESH_TIMES_MAX = 8,
+    FRESH_TIMES_MAX =
+        8, /* here a fault that the host has no part in takes 3 to 5, one that it has 20 and more */
     TIMES_MAX = 128, /* of one fault: a thread that was not run meanwhile must not count for all */
     ONE_Q10 = 1024,
 };
@@ -95,17 +97,11 @@ void gaps_away_since(const struct policy_away *now, const struct policy_away *th
     }
 }
 
-static uint64_t sum(uint64_t a, uint64_t b)
-{
-    uint64_t s;
-    return __builtin_add_overflow(a, b, &s) ? UINT64_MAX : s;
-}
-
 void gaps_away_add(struct policy_away *to, const struct policy_away *from)
 {
     for (unsigned i = 0; i < AWAY_CLASSES; i++) {
-        to->faults[i] = sum(to->faults[i], from->faults[i]);
-        to->times_q10[i] = sum(to->times_q10[i], from->times_q10[i]);
+        to->faults[i] = add_saturating(to->faults[i], from->faults[i]);
+        to->times_q10[i] = add_saturating(to->times_q10[i], from->times_q10[i]);
     }
 }
 

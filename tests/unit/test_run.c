@@ -43,14 +43,19 @@ static void get_row(uint64_t site, char **block, unsigned n)
     CHECK(get_at(site, MIB) == block[n - 1] + MIB);
 }
 
+static void free_row(char *block[], unsigned first, unsigned end)
+{
+    for (unsigned i = first; i < end; i++)
+        hak_free_block(block[i]);
+}
+
 ISOLATED(neighbours_serve_a_block_that_is_larger_than_each)
 {
     char *block[4];
     start_with_sites("frozen");
     uint64_t site = hak_site("a.c", 1);
     get_row(site, block, 4);
-    for (unsigned i = 0; i < 4; i++)
-        hak_free_block(block[i]);
+    free_row(block, 0, 4);
     CHECK(get_at(site, 3 * MIB + MIB / 2) == block[0]);
     CHECK(stat_get(STAT_cache_joins) == 1 && stat_get(STAT_cache_hits) == 1);
     CHECK(store_is_valid());
@@ -79,8 +84,7 @@ ISOLATED(what_was_cut_off_is_still_the_sites)
     start_with_sites("frozen");
     uint64_t site = hak_site("a.c", 1);
     get_row(site, block, 3);
-    for (unsigned i = 0; i < 3; i++)
-        hak_free_block(block[i]);
+    free_row(block, 0, 3);
     char *p = get_at(site, 2 * MIB + MIB / 4);
     CHECK(p == block[0]);
     hak_free_block(p);
@@ -94,8 +98,7 @@ ISOLATED(half_of_it_may_be_free_memory_beside_them)
     start_with_sites("frozen");
     uint64_t site = hak_site("a.c", 1);
     get_row(site, block, 6);
-    for (unsigned i = 2; i < 4; i++)
-        hak_free_block(block[i]);
+    free_row(block, 2, 4);
     store_trim(); /* 2 and 3 are free ones now */
     hak_free_block(block[4]);
     hak_free_block(block[5]);
@@ -109,8 +112,7 @@ ISOLATED(not_more_than_half)
     start_with_sites("frozen");
     uint64_t site = hak_site("a.c", 1);
     get_row(site, block, 4);
-    for (unsigned i = 0; i < 3; i++)
-        hak_free_block(block[i]);
+    free_row(block, 0, 3);
     store_trim();
     hak_free_block(block[3]);
     CHECK(get_at(site, 4 * MIB) != block[0]);
@@ -159,8 +161,7 @@ ISOLATED(each_episode_is_settled_when_its_memory_is_joined)
     for (unsigned i = 0; i < 3;
          i++) /* before one is settled the default arm is played, which keeps them */
         block[i] = get_at(site, MIB);
-    for (unsigned i = 0; i < 3; i++)
-        hak_free_block(block[i]);
+    free_row(block, 0, 3);
     CHECK(stat_get(STAT_episodes) == 0);
     fake.now_ns += MS;
     CHECK(get_at(hak_site("a.c", 1), 2 * MIB - FLOOR_BYTES) != NULL);
