@@ -6,15 +6,17 @@ import subprocess
 import sys
 
 PRICE_MS_PER_GIB_S = 133
+WARM_GIB = "2"
 ARMS = [f"{backing}/{pages}/{fill}/{retain}" for backing in ("heap", "mmap") for pages in ("base", "huge")
         for fill in ("touch", "prefault") for retain in ("keep", "lazy", "drop")]
 
 
 def bench(build, scenario, **settings):
-    """One run; `settings` are HAKMEM_ options, without the prefix."""
+    """One run on warmed memory; `settings` are HAKMEM_ options, without the prefix."""
     env = {k: v for k, v in os.environ.items() if not k.startswith("HAK")}
     env.update({"HAKMEM_" + k.upper(): v for k, v in settings.items() if v})
     env["LD_PRELOAD"] = f"{build}/src/libhakmem.so"
+    subprocess.run([f"{build}/bench/hakmem-warm", WARM_GIB], check=True, stdout=subprocess.DEVNULL)
     out = subprocess.run([f"{build}/bench/hakmem-bench", scenario, "--json"], env=env, check=True, text=True,
                          stdout=subprocess.PIPE).stdout
     run = json.loads(out.splitlines()[0])

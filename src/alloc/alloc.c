@@ -94,6 +94,8 @@ HAK_HOT static void *serve_span(const struct order *o)
     episode_born(&s->label, &o->decision, o->bytes, o->since_ns, filled.ns);
     episode_cold(&s->label, !s->dirty, filled.page_ns);
     episode_given(&s->label, &former);
+    if (s->label.cell != NULL)
+        span_open(s);
     episodes_reused(&former);
     return p;
 }
@@ -233,6 +235,17 @@ static void free_heap_block(void *p)
     errno = saved_errno;
 }
 
+/* Where it was settled as one that lives, somebody may still be reading the label. */
+HAK_HOT static void note_freed(struct span *s, const void *p)
+{
+    if (s->label.cell == NULL)
+        return;
+    if (span_claim(s))
+        episode_freed(&s->label, p, s->block_bytes);
+    else
+        policy_freed(s->label.cell);
+}
+
 HAK_HOT static void free_span(void *p)
 {
     struct span *s = store_retire(p);
@@ -240,7 +253,7 @@ HAK_HOT static void free_span(void *p)
         os_fatal("free() of what is not the start of a live block:", p);
     int saved_errno = errno;
     stat_add(STAT_mmap_frees, 1);
-    episode_freed(&s->label, p, s->block_bytes);
+    note_freed(s, p);
     enum arm_retain retain = (enum arm_retain)arms[s->arm].retain;
     store_put(s, retain, s->site);
     timer_wanted(store_wants_look_ns());
@@ -293,13 +306,21 @@ static void *copy_over(void *p, size_t old_bytes, size_t size, struct caller cal
     return to;
 }
 
+static void note_grown(struct label *label, size_t size)
+{
+    label->grown = true;
+    if (size > label->bytes)
+        label->bytes = size;
+}
+
 static void note_growth(struct span *s, size_t size)
 {
     s->block_bytes = size;
     s->grown = true;
-    s->label.grown = true;
-    if (size > s->label.bytes)
-        s->label.bytes = size;
+    if (!span_claim(s))
+        return;
+    note_grown(&s->label, size);
+    span_open(s);
 }
 
 /* The block, its episode included, is in span `to` from now on. */
@@ -308,8 +329,10 @@ static void hand_over(struct span *s, struct span *to, size_t size)
     to->arm = s->arm;
     to->site = s->site;
     to->keep_ms = s->keep_ms;
+    bool open = span_claim(s);
     to->label = s->label;
-    s->label.cell = NULL;
+    if (open)
+        span_open(to);
     note_growth(to, size);
 }
 
@@ -422,9 +445,7 @@ static void *realloc_heap(void *p, size_t size, struct caller caller)
     if (HAK_UNLIKELY(failed && trim() > 0))
         to = heap_realloc(p, size);
     if (labelled) {
-        label.grown = true;
-        if (size > label.bytes)
-            label.bytes = size;
+        note_grown(&label, size);
         if (to != NULL || size != 0)
             heap_label(to != NULL ? to : p, &label);
     }

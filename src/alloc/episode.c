@@ -129,6 +129,8 @@ HAK_HOT void episode_freed(struct label *label, const void *p, size_t bytes)
 
 HAK_HOT void episode_free_done(struct label *label)
 {
+    if (label->freed_ns == 0)
+        label->cell = NULL;
     if (label->cell != NULL)
         label->free_ns = limit_ns(os->now_ns() - label->freed_ns);
 }
@@ -180,11 +182,11 @@ void episode_given_back(const struct label *label)
         settle(label, false, true, false);
 }
 
-void episode_living(struct label *label, const void *p, size_t bytes)
+void episode_living(struct label *label, const void *p)
 {
     if (label->cell == NULL)
         return;
-    note_residency(label, p, bytes);
+    episode_look(label, p);
     label->freed_ns = os->now_ns();
     settle(label, false, false, true);
 }

@@ -36,14 +36,15 @@ void episode_freed(struct label *label, const void *p, size_t bytes);
 /* Notes what is resident at `p` now, of what may not be mapped any more. */
 void episode_look(struct label *label, const void *p);
 
-/* free is about to return. */
+/* free is about to return. A label that was not freed is done with: its block was settled while it lived, or has another
+ * now. */
 void episode_free_done(struct label *label);
 
-/* Settles: the next block has the memory, the system has it, or (at the end of the process) the block lives on. */
+/* Settles: the next block has the memory, the system has it, or the block at `p` lives on. */
 void episode_reused(const struct label *label);
 void episodes_reused(const struct formers *former);
 void episode_given_back(const struct label *label);
-void episode_living(struct label *label, const void *p, size_t bytes);
+void episode_living(struct label *label, const void *p);
 /* ... or it is retained, and the process ends. */
 void episode_retained(const struct label *label);
 

@@ -279,7 +279,15 @@ void heap_trim(void);
  */
 void heap_labels_start(void);
 void heap_label(const void *p, const struct label *label);
-bool heap_unlabel(const void *p, struct label *label); /* false: it has none */
+
+/* false: it has none, or was settled while it lived. */
+bool heap_unlabel(const void *p, struct label *label);
+
+/* Of label number 1 up, the block that lives since before `born_before_ns`, to be settled once; its address, or NULL. */
+uint32_t heap_last_label(void);
+const void *heap_claim_living(uint32_t number, uint64_t born_before_ns, struct label *label);
+/* The same of a block that is freed and waits, as below. */
+bool heap_claim_waiting(uint32_t number, struct label *label);
 
 /* The labels of freed blocks wait for the next block of their cell to reuse the memory. */
 void heap_label_wait(const void *p, const struct label *label);

@@ -46,6 +46,7 @@ struct span {
     bool dirty;            /* may hold something else than zeros */
     bool grown;            /* its block was enlarged before */
     bool moved; /* came by mremap: a mapping of its own, to be renewed when it is given back */
+    _Atomic bool open;  /* the block's episode is nobody's yet: who clears this settles it */
     uint16_t keep_ms;   /* when freed, in BigCache, at most; 0: until that breaks even */
     uint32_t first;     /* granule, counted from the zone's start */
     uint32_t granules;  /* > 0 */
@@ -131,6 +132,18 @@ void span_extend_down(struct span *s, uint32_t granules);
 /* Whether extending at the frontier only lacks usable memory: then span_commit_behind() and try again. */
 bool span_is_last(const struct span *s);
 int span_commit_behind(const struct span *s, uint32_t granules);
+
+/* Learning: the label is complete. */
+static inline void span_open(struct span *s)
+{
+    atomic_store_explicit(&s->open, true, memory_order_release);
+}
+
+/* Whether the episode is the caller's to change or to settle: the block's thread's, or whose who looks at what lives. */
+static inline bool span_claim(struct span *s)
+{
+    return atomic_exchange_explicit(&s->open, false, memory_order_acq_rel);
+}
 
 static inline void *span_address(const struct span *s)
 {

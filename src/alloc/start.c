@@ -12,6 +12,7 @@
 #include "alloc/episode.h"
 #include "alloc/heaps.h"
 #include "alloc/idle.h"
+#include "alloc/living.h"
 #include "alloc/store.h"
 #include "alloc/timer.h"
 #include "config/config.h"
@@ -160,7 +161,7 @@ void start_finish(void)
         return;
     int saved_errno = errno;
     if (is_measuring() && config.policy != NULL) {
-        store_settle_living();
+        living_settle_all();
         policy_save(NULL);
     }
     if (config.stats != NULL)

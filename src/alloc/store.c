@@ -406,6 +406,7 @@ void store_put_back(struct span *s)
     list_init(&due);
     lock_acquire(&store.lock);
     store.live_bytes -= span_bytes(s);
+    s->label.cell = NULL; /* another span has the block */
     s->dirty = false;
     if (s->moved)
         enqueue(s, false, &due);
@@ -536,35 +537,46 @@ size_t store_trim(void)
 
 /* ---- the whole ---- */
 
-/* The label of a span that is retained, taken from it under the lock: the timer may be about to settle it too. */
-static struct label take_retained_label(struct span *s)
+uint32_t store_last_span(void)
 {
-    struct label label = {0};
-    lock_acquire(&store.lock);
-    int state = atomic_load_explicit(&s->state, memory_order_relaxed);
-    if (state == SPAN_CACHED || state == SPAN_QUEUED) {
-        label = s->label;
-        s->label.cell = NULL;
-    }
-    unlock();
-    return label;
-}
-
-void store_settle_living(void)
-{
-    struct span *all = (struct span *)arena.spans.base;
     lock_acquire(&store.lock);
     uint32_t n = arena.nr_spans;
-    unlock();
-    for (uint32_t i = 1; i < n; i++) {
-        struct label retained = take_retained_label(&all[i]);
-        episode_retained(&retained);
-        if (atomic_load_explicit(&all[i].state, memory_order_acquire) != SPAN_LIVE)
-            continue;
-        /* A copy: another thread may be about to free it, and what it then reports is not saved any more. */
-        struct label living = all[i].label;
-        episode_living(&living, span_address(&all[i]), span_bytes(&all[i]));
+    lock_release(&store.lock);
+    return n > 0 ? n - 1 : 0;
+}
+
+static struct span *span_number(uint32_t number)
+{
+    return (struct span *)arena.spans.base + number;
+}
+
+/* Under the lock, which a span must pass on its way to its next block: the label stays what it is until it is copied. */
+const void *store_claim_living(uint32_t number, uint64_t born_before_ns, struct label *label)
+{
+    struct span *s = span_number(number);
+    lock_acquire(&store.lock);
+    bool open = atomic_load_explicit(&s->open, memory_order_acquire);
+    bool mine = open && s->label.born_ns < born_before_ns && span_claim(s);
+    if (mine)
+        *label = s->label;
+    const void *p = mine ? span_address(s) : NULL;
+    lock_release(&store.lock);
+    return p;
+}
+
+/* Under the lock: the timer may be about to settle it too. */
+bool store_claim_retained(uint32_t number, struct label *label)
+{
+    struct span *s = span_number(number);
+    lock_acquire(&store.lock);
+    int state = atomic_load_explicit(&s->state, memory_order_relaxed);
+    bool mine = (state == SPAN_CACHED || state == SPAN_QUEUED) && s->label.cell != NULL;
+    if (mine) {
+        *label = s->label;
+        s->label.cell = NULL;
     }
+    lock_release(&store.lock);
+    return mine;
 }
 
 void store_set_gauges(void)

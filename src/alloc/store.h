@@ -69,8 +69,15 @@ uint64_t store_tick(uint64_t now_ns, uint64_t waking_ns);
 /* How soon at the latest what is retained must be looked at, in ns; 0: there is no hurry. */
 uint64_t store_wants_look_ns(void);
 
-/* Reports every block that lives on, or whose memory is retained, to the learner; at the end of the process. */
-void store_settle_living(void);
+/* Spans have numbers from 1 to this. */
+uint32_t store_last_span(void);
+
+/* Of that span, the block that lives since before `born_before_ns` and whose episode is the caller's to settle now; its
+ * address, or NULL. */
+const void *store_claim_living(uint32_t number, uint64_t born_before_ns, struct label *label);
+
+/* The same of a block that is freed, its memory retained. */
+bool store_claim_retained(uint32_t number, struct label *label);
 
 /* Sets the gauges of the statistics that are the store's. */
 void store_set_gauges(void);

@@ -7,6 +7,7 @@
 
 #include "alloc/episode.h"
 #include "alloc/idle.h"
+#include "alloc/living.h"
 #include "alloc/store.h"
 #include "base/lock.h"
 #include "config/config.h"
@@ -85,18 +86,21 @@ static uint64_t give_back(uint64_t now_ns, uint64_t waking_ns)
     return idle != 0 && (store == 0 || idle < store) ? idle : store;
 }
 
-/* Saves what was learned, once a period; when it was last done is in *saved_ns. */
-static void save_now_and_then(uint64_t now_ns, uint64_t *saved_ns)
+/* Once a period: settles what has lived that long, and saves what was learned. When it was last done is in *done_ns. */
+static void learn_now_and_then(uint64_t now_ns, uint64_t *done_ns)
 {
-    if (!policy_has_unsaved() || now_ns - *saved_ns < config.save_s * NS_PER_S)
+    uint64_t period_ns = config.save_s * NS_PER_S;
+    if (!policy_learns() || now_ns - *done_ns < period_ns)
         return;
-    *saved_ns = now_ns;
-    policy_save(NULL);
+    *done_ns = now_ns;
+    living_settle(now_ns - period_ns);
+    if (policy_has_unsaved())
+        policy_save(NULL);
 }
 
 static void *run(void *unused)
 {
-    uint64_t saved_ns = os->now_ns();
+    uint64_t done_ns = os->now_ns();
     bool was_idle = false;
 
     pthread_setname_np(pthread_self(),
@@ -108,7 +112,7 @@ static void *run(void *unused)
         uint64_t now_ns = os->now_ns();
         uint64_t called_ns = atomic_load_explicit(&calling_ns, memory_order_relaxed);
         uint64_t next_ns = give_back(now_ns, 2 * sleeping_ns + called_ns);
-        save_now_and_then(now_ns, &saved_ns);
+        learn_now_and_then(now_ns, &done_ns);
         lock_acquire(&lock);
 
         bool idle = next_ns == 0 && !policy_has_unsaved();

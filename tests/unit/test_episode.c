@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "alloc/alloc.h"
+#include "alloc/living.h"
 #include "alloc/start.h"
 #include "alloc/store.h"
 #include "fake_os.h"
@@ -30,6 +31,8 @@ static const struct calibration CALIBRATION = {.base_fault = 1000,
                                                .advise_call = 400,
                                                .copy = 5000};
 
+static const char *forced; /* HAKMEM_ARM */
+
 /*
  * Learning, on the machine that the policy was calibrated on; the clock only moves when a case moves it. Blocks of
  * 64 KiB and more are served under `arm` until one is settled.
@@ -48,6 +51,8 @@ static uint64_t start_with(enum arm_id arm)
     CHECK(policy_file_write(POLICY, doc) == 0);
     fake_set("HAKMEM_MODE", "learn");
     fake_set("HAKMEM_POLICY", POLICY);
+    if (forced != NULL)
+        fake_set("HAKMEM_ARM", forced);
     CHECK(start_now());
     return hak_site("a.c", 7);
 }
@@ -180,10 +185,100 @@ ISOLATED(what_is_retained_at_the_end_is_not_charged_another_fill)
     uint64_t site = start();
     hak_free_block(get(site, MIB, MIB));
     fake.now_ns += MS;
-    store_settle_living();
+    living_settle_all();
     const struct policy_band *b = saved_band(site, 20);
     CHECK(b->seen.episodes == 1 && b->seen.reused == 0);
     CHECK(b->cost_sum_ns[ARM_MMAP_BASE_TOUCH_KEEP] <= hold_ns(MIB, MS) + 256 * 1000 / 32);
+}
+
+/* Settled once, as it is after that time; its death is not another episode, but it is not alive any more. */
+static void check_settled_while_it_lives(uint64_t site, size_t bytes, enum arm_id arm)
+{
+    unsigned band = band_of(bytes);
+    uint64_t born_ns = fake.now_ns;
+    char *p = get(site, bytes, bytes);
+    fake.now_ns += 2000 * MS;
+    living_settle(born_ns);
+    CHECK(stat_get(STAT_episodes) == 0);
+    living_settle(born_ns + 1);
+    living_settle(born_ns + 1);
+    CHECK(stat_get(STAT_episodes) == 1);
+    const struct policy_band *b = saved_band(site, band);
+    CHECK(b->seen.live_ns == 2000 * MS && b->seen.resident_bytes == bytes);
+    CHECK(b->cost_sum_ns[arm] == bytes / 4096 * 1000 + hold_ns(bytes, 2000 * MS));
+    hak_free_block(p);
+    hak_free_block(get(site, bytes, bytes));
+    store_trim();
+    living_settle_all();
+    CHECK(stat_get(STAT_episodes) == 2 && saved_band(site, band)->seen.cold == 1);
+}
+
+ISOLATED(a_block_that_lives_long_is_settled_once)
+{
+    check_settled_while_it_lives(start(), MIB, ARM_MMAP_BASE_TOUCH_KEEP);
+}
+
+ISOLATED(a_block_of_the_heap_that_lives_long_is_settled_once)
+{
+    check_settled_while_it_lives(start_with(ARM_HEAP_BASE_TOUCH_KEEP), 100 << 10,
+                                 ARM_HEAP_BASE_TOUCH_KEEP);
+}
+
+/* All on spans, and none passed over. */
+static uint64_t start_forced(void)
+{
+    forced = "mmap/base/touch/keep";
+    return start();
+}
+
+/* In place, copied and moved. */
+ISOLATED(a_block_that_was_settled_while_it_lived_grows_as_any_other)
+{
+    uint64_t site = start_forced();
+    char *p = get(site, 200 << 10, 200 << 10), *kept[20];
+    fake.now_ns += MS;
+    living_settle(fake.now_ns);
+    for (size_t i = 0; i < 20; i++) {
+        kept[i] = get(site, 128 << 10, 0);
+        p = hak_realloc_at_site(p, (size_t)(300 + 80 * i) << 10, AT_SITE(site));
+        CHECK(p != NULL);
+    }
+    hak_free_block(p);
+    for (size_t i = 0; i < 20; i++)
+        hak_free_block(kept[i]);
+    store_trim();
+    CHECK(stat_get(STAT_grows_in_place) > 0 && stat_get(STAT_grows_moved) > 0);
+    CHECK(saved_band(site, 17)->seen.episodes == 21 && stat_get(STAT_episodes) == 21);
+}
+
+enum { TURNS = 2000 };
+static _Atomic bool over;
+
+static void *settle_all_that_lives(void *unused)
+{
+    (void)unused;
+    while (!atomic_load(&over))
+        living_settle(UINT64_MAX);
+    return NULL;
+}
+
+/* Whoever comes first, the thread that frees or the one that looks: each block is settled once. */
+ISOLATED(blocks_that_are_freed_and_looked_at_at_once_are_settled_once)
+{
+    pthread_t thread;
+    uint64_t site = start_forced();
+    fake.tick_ns = 100;
+    CHECK(pthread_create(&thread, NULL, settle_all_that_lives, NULL) == 0);
+    for (int i = 0; i < TURNS; i++) {
+        char *p = get(site, MIB, 4096);
+        if (i % 4 == 0)
+            p = hak_realloc_at_site(p, MIB + (size_t)(i / 4) % 4 * (MIB / 4), AT_SITE(site));
+        hak_free_block(p);
+    }
+    atomic_store(&over, true);
+    pthread_join(thread, NULL);
+    store_trim();
+    CHECK(stat_get(STAT_episodes) == TURNS);
 }
 
 ISOLATED(only_what_is_touched_is_held_and_faulted)
@@ -317,6 +412,10 @@ int main(void)
         IN_DIRECTORY(what_memory_costs_that_was_away_is_noted_and_saved),
         IN_DIRECTORY(who_is_given_back_pays_for_the_waking),
         IN_DIRECTORY(what_is_retained_at_the_end_is_not_charged_another_fill),
+        IN_DIRECTORY(a_block_that_lives_long_is_settled_once),
+        IN_DIRECTORY(a_block_of_the_heap_that_lives_long_is_settled_once),
+        IN_DIRECTORY(a_block_that_was_settled_while_it_lived_grows_as_any_other),
+        IN_DIRECTORY(blocks_that_are_freed_and_looked_at_at_once_are_settled_once),
         IN_DIRECTORY(only_what_is_touched_is_held_and_faulted),
         IN_DIRECTORY(expiry_settles_a_block_at_the_time_it_idled),
         IN_DIRECTORY(a_block_freed_by_another_thread_is_known_as_such),
