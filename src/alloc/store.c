@@ -17,8 +17,10 @@ enum {
     MOVED_MAX =
         4096, /* spans with a mapping of their own that may live: a part of vm.max_map_count */
     MOVED_KEPT_MAX = 8, /* and that may lie in BigCache */
-    CGROUP_SHARE = 4,   /* BigCache never holds more than a quarter of the cgroup's limit */
-    ROOM_TIMES = 15,    /* room behind a block that keeps growing, in times its size */
+    MEMORY_SHARE = 4,   /* BigCache never holds more than a quarter of the memory there is */
+    RETAINED_BYTES =
+        128 << 20,   /* or, where it is known how soon it is wanted again, what lived at once */
+    ROOM_TIMES = 15, /* room behind a block that keeps growing, in times its size */
     SLABS_ON_BASE_PAGES_BYTES = 32 << 20,     /* a huge page more or less is nothing beside that */
     SLAB_ON_HUGE_PAGES_MAX_BYTES = 512 << 10, /* larger ones have blocks that ask for base pages */
     SPLIT_SHARE =
@@ -38,20 +40,29 @@ static struct {
     struct lock lock;
     struct bigcache cache;
     struct batch batch;
-    size_t live_bytes;
+    size_t live_bytes, most_live_bytes;
+    size_t cap_bytes;          /* of BigCache, however much lived */
     _Atomic size_t slab_bytes; /* changed under the lock */
     size_t batch_min_bytes;
     _Atomic uint64_t look_ns;      /* how soon somebody must look; 0: no hurry */
     _Atomic size_t retained_bytes; /* in BigCache */
 } store = {.lock = LOCK_INIT(LOCK_RANK_STORE)};
 
+static size_t cap_for(size_t bytes)
+{
+    return bytes < store.cap_bytes ? bytes : store.cap_bytes;
+}
+
 void store_start(const struct os_machine *machine)
 {
-    uint64_t cap = config.cache_mib << 20;
-    if (cap > machine->cgroup_limit_bytes / CGROUP_SHARE)
-        cap = machine->cgroup_limit_bytes / CGROUP_SHARE;
-    struct bigcache_options cache = {.cap_bytes = cap,
-                                     .entry_cap_bytes = config.cache_entry_mib << 20};
+    uint64_t memory = machine->ram_bytes != 0 && machine->ram_bytes < machine->cgroup_limit_bytes
+                          ? machine->ram_bytes
+                          : machine->cgroup_limit_bytes;
+    uint64_t cap = config.cache_mib << 20, share = memory / MEMORY_SHARE;
+    store.cap_bytes = cap < share ? cap : share;
+    struct bigcache_options cache = {.cap_bytes = cap_for(RETAINED_BYTES),
+                                     .unknown_cap_bytes = RETAINED_BYTES,
+                                     .unknown_entry_cap_bytes = config.cache_entry_mib << 20};
     struct batch_options batch = {.count = config.batch_count,
                                   .bytes = config.batch_mib << 20,
                                   .deadline_ns = config.batch_deadline_ms * 1000000};
@@ -202,6 +213,17 @@ static void flush(struct list *due)
 
 /* ---- getting ---- */
 
+/* What lived at once may be kept for the next: with less than that a program faults in again what it just freed. */
+HAK_HOT static void add_live(size_t bytes)
+{
+    store.live_bytes += bytes;
+    if (HAK_LIKELY(store.live_bytes <= store.most_live_bytes))
+        return;
+    store.most_live_bytes = store.live_bytes;
+    if (store.most_live_bytes > RETAINED_BYTES)
+        store.cache.options.cap_bytes = cap_for(store.most_live_bytes);
+}
+
 /* Cuts off what the block does not need, and keeps it. */
 HAK_HOT static void cut_cached(struct span *s, uint32_t granules, struct list *due)
 {
@@ -287,7 +309,7 @@ HAK_HOT struct span *store_get(enum zone_id zone, size_t bytes, size_t align, ui
     if (s != NULL) {
         stat_add_locked(STAT_mmap_allocs, block);
         stat_add_locked(STAT_mmap_bytes, block ? bytes : 0);
-        store.live_bytes += span_bytes(s);
+        add_live(span_bytes(s));
     }
     unlock();
     flush(&due);
@@ -449,7 +471,7 @@ bool store_extend(struct span *s, size_t bytes)
         done = status == 0 && span_extend(s, request.granules);
     }
     if (done)
-        store.live_bytes += span_bytes(s) - before;
+        add_live(span_bytes(s) - before);
     unlock();
     return done;
 }

@@ -78,15 +78,18 @@ static struct cache_entry *oldest(struct bigcache *c)
 HAK_HOT void bigcache_put(struct bigcache *c, struct cache_entry *e, uint64_t now_ns,
                           struct list *left)
 {
-    if (e->bytes > c->options.entry_cap_bytes || e->bytes > c->options.cap_bytes) {
+    const struct bigcache_options *o = &c->options;
+    bool known = e->most_idle_ns != 0;
+    size_t cap = known || o->unknown_cap_bytes > o->cap_bytes ? o->cap_bytes : o->unknown_cap_bytes;
+    if (e->bytes > cap || (!known && e->bytes > o->unknown_entry_cap_bytes)) {
         list_push_back(left, &e->lru);
         return;
     }
-    while (c->bytes + e->bytes > c->options.cap_bytes)
+    while (c->bytes + e->bytes > cap)
         leave(c, oldest(c), left);
 
     unsigned class = size_class(e->bytes);
-    if (e->most_idle_ns != 0 && (c->brief_bytes == 0 || e->most_idle_ns < c->brief_ns))
+    if (known && (c->brief_bytes == 0 || e->most_idle_ns < c->brief_ns))
         c->brief_ns = e->most_idle_ns;
     e->since_ns = now_ns;
     e->order = c->puts++;
@@ -95,7 +98,7 @@ HAK_HOT void bigcache_put(struct bigcache *c, struct cache_entry *e, uint64_t no
     class_set_add(&c->used[e->zone], class);
     c->bytes += e->bytes;
     c->zone_bytes[e->zone] += e->bytes;
-    c->brief_bytes += e->most_idle_ns != 0 ? e->bytes : 0;
+    c->brief_bytes += known ? e->bytes : 0;
 }
 
 static bool serves(const struct cache_entry *e, size_t bytes, size_t align)

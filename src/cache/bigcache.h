@@ -21,8 +21,9 @@ enum {
 };
 
 struct bigcache_options {
-    size_t cap_bytes;       /* all entries together */
-    size_t entry_cap_bytes; /* one entry */
+    size_t cap_bytes; /* all entries together */
+    /* The same, and of one entry, for entries of which it is not known how soon they are wanted (most_idle_ns is 0). */
+    size_t unknown_cap_bytes, unknown_entry_cap_bytes;
 };
 
 struct cache_entry {

@@ -22,10 +22,12 @@
            "0 takes every mmap arm out: the kill switch")                                          \
     TEXT(stats, "HAKMEM_STATS",                                                                    \
          "statistics as JSON at exit: stderr, or a path (%p becomes the process id)")              \
-    NUMBER(cache_mib, "HAKMEM_CACHE_MB", 128, 0, 1048576, "MiB",                                   \
-           "BigCache's cap; never above a quarter of the cgroup's memory limit")                   \
+    NUMBER(cache_mib, "HAKMEM_CACHE_MB", 1048576, 0, 1048576, "MiB",                               \
+           "BigCache's cap; by itself it holds at most 128 MiB or, by a policy that knows how "    \
+           "soon blocks are wanted again, what they took at once; and a quarter of the memory "    \
+           "there is")                                                                             \
     NUMBER(cache_entry_mib, "HAKMEM_CACHE_ENTRY_MB", 64, 0, 1048576, "MiB",                        \
-           "largest block that BigCache keeps")                                                    \
+           "largest block that BigCache keeps when it is not known how soon it is wanted again")   \
     CHOICE(batch, "HAKMEM_BATCH", 1, "0|1", "0 gives memory back at once, block by block")         \
     NUMBER(batch_count, "HAKMEM_BATCH_COUNT", 64, 1, 512, "spans",                                 \
            "the batch is flushed at this many")                                                    \

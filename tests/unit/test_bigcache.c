@@ -15,7 +15,7 @@ static struct list left;
 
 static void start(size_t cap_bytes, size_t entry_cap_bytes)
 {
-    bigcache_init(&cache, &(struct bigcache_options){cap_bytes, entry_cap_bytes});
+    bigcache_init(&cache, &(struct bigcache_options){cap_bytes, cap_bytes, entry_cap_bytes});
     list_init(&left);
 }
 
@@ -62,6 +62,35 @@ static void what_is_larger_than_an_entry_may_be_is_turned_away_alone(void **stat
     assert_null(pop_left());
     assert_int_equal(cache.bytes, MIB);
     assert_false(bigcache_remove(&cache, &large));
+}
+
+static void put_for(struct cache_entry *e, uintptr_t address, size_t bytes, uint64_t most_idle_ns)
+{
+    cache_entry_init(e);
+    e->address = address;
+    e->bytes = bytes;
+    e->most_idle_ns = most_idle_ns;
+    bigcache_put(&cache, e, 0, &left);
+}
+
+static void what_is_known_to_be_wanted_again_has_a_cap_of_its_own(void **state)
+{
+    struct cache_entry e[5];
+    start(8 * MIB, MIB);
+    cache.options.unknown_cap_bytes = 3 * MIB;
+    put_for(&e[0], 1 * MIB, 5 * MIB, 1000);
+    put_for(&e[1], 6 * MIB, 2 * MIB, 1000);
+    assert_true(list_empty(&left));
+    put_for(&e[2], 8 * MIB, MIB, 0); /* nothing is known of it: no more than 3 MiB with it */
+    assert_ptr_equal(pop_left(), &e[0]);
+    assert_null(pop_left());
+    assert_int_equal(cache.bytes, 3 * MIB);
+    put_for(&e[3], 9 * MIB, 6 * MIB, 1000);
+    assert_ptr_equal(pop_left(), &e[1]);
+    assert_null(pop_left());
+    put_for(&e[4], 15 * MIB, 9 * MIB, 1000);
+    assert_ptr_equal(pop_left(), &e[4]);
+    assert_int_equal(cache.bytes, 7 * MIB);
 }
 
 static void a_cache_without_room_keeps_nothing(void **state)
@@ -315,7 +344,7 @@ static void random_put(uint64_t *random, uint64_t order)
     size_t cap = cache.options.cap_bytes;
     put(&entry[i], (1 + random_below(random, 1000)) * GRANULE_BYTES, bytes,
         random_below(random, SITES), zone);
-    if (bytes > cache.options.entry_cap_bytes) {
+    if (bytes > cache.options.unknown_entry_cap_bytes) {
         assert_ptr_equal(pop_left(), &entry[i]);
     } else {
         while (model_bytes() + bytes > cap) {
@@ -395,6 +424,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_put_in_last_leaves_last),
         cmocka_unit_test(what_is_larger_than_an_entry_may_be_is_turned_away_alone),
+        cmocka_unit_test(what_is_known_to_be_wanted_again_has_a_cap_of_its_own),
         cmocka_unit_test(a_cache_without_room_keeps_nothing),
         cmocka_unit_test(the_same_site_is_preferred_to_the_newest),
         cmocka_unit_test(the_newest_is_preferred_among_strangers),

@@ -98,7 +98,7 @@ ISOLATED(what_is_no_whole_number_gets_one_line_and_the_default)
         fake_start();
         fake_set("HAKMEM_CACHE_MB", wrong[i]);
         CHECK(lines_said() == 1);
-        CHECK(config.cache_mib == 128);
+        CHECK(config.cache_mib == 1048576);
     }
 }
 
@@ -137,7 +137,7 @@ ISOLATED(a_text_without_end_is_ignored_with_one_line)
     CHECK(lines_said() == 1 && config.policy == NULL);
     fake_set("HAKMEM_POLICY", NULL);
     fake_set("HAKMEM_CACHE_MB", text);
-    CHECK(lines_said() == 1 && config.cache_mib == 128);
+    CHECK(lines_said() == 1 && config.cache_mib == 1048576);
 }
 
 static void every_row_has_a_name_of_its_own_and_a_default_in_its_range(void **state)

@@ -290,6 +290,36 @@ ISOLATED(bigcache_takes_no_more_than_a_quarter_of_the_cgroups_limit)
         CHECK(fake_advised_at(p[i], OS_GIVE_BACK));
 }
 
+/* 320 MiB that lived at once, of which it is known how soon they are wanted again, or not. */
+static size_t retained_of_forty(uint16_t keep_ms)
+{
+    char *p[40];
+    for (unsigned i = 0; i < 40; i++) {
+        p[i] = get(8 * MIB);
+        span_of(p[i])->keep_ms = keep_ms;
+    }
+    for (unsigned i = 0; i < 40; i++)
+        hak_free_block(p[i]);
+    return gauge(STAT_retained_bytes);
+}
+
+ISOLATED(as_much_is_kept_as_lived_where_it_is_known_how_soon_it_is_wanted)
+{
+    fake_start();
+    start("mmap/base/touch/keep");
+    CHECK(retained_of_forty(0) == 128 * MIB);
+    store_trim();
+    CHECK(retained_of_forty(100) == 320 * MIB);
+}
+
+ISOLATED(no_more_is_kept_than_the_option_says)
+{
+    fake_start();
+    fake_set("HAKMEM_CACHE_MB", "64");
+    start("mmap/base/touch/keep");
+    CHECK(retained_of_forty(100) == 64 * MIB);
+}
+
 ISOLATED(trimming_gives_back_everything_and_says_how_much)
 {
     fake_start();
@@ -395,6 +425,8 @@ int main(void)
         cmocka_unit_test(huge_pages_have_a_break_even_time_of_their_own),
         cmocka_unit_test(the_timer_looks_no_later_than_the_deadline_of_what_is_queued),
         cmocka_unit_test(bigcache_takes_no_more_than_a_quarter_of_the_cgroups_limit),
+        cmocka_unit_test(as_much_is_kept_as_lived_where_it_is_known_how_soon_it_is_wanted),
+        cmocka_unit_test(no_more_is_kept_than_the_option_says),
         cmocka_unit_test(trimming_gives_back_everything_and_says_how_much),
         cmocka_unit_test(a_larger_cached_span_is_split_once_it_has_idled),
         cmocka_unit_test(a_span_whose_pages_were_moved_gets_a_fresh_mapping_when_it_is_given_back),
