@@ -29,26 +29,34 @@ struct bench {
     size_t step_bytes;              /* between the bytes that are touched */
 };
 
-/* Cheapest so far, ns a page. */
+/* Cheapest so far, ns a page; and of the pages of each group the first fault of all. */
 struct times {
     uint64_t fault, populate, drop, lazy;
+    uint64_t fresh[GROUPS];
 };
 
-static void keep_cheapest(uint64_t *best, uint64_t took_ns, const struct bench *b)
+static size_t group_pages(const struct bench *b)
 {
-    uint64_t each = took_ns / (b->group_bytes / b->page_bytes);
+    return b->group_bytes / b->page_bytes;
+}
+
+/* What each page of a group took. */
+static uint64_t keep_cheapest(uint64_t *best, uint64_t took_ns, const struct bench *b)
+{
+    uint64_t each = took_ns / group_pages(b);
     if (each == 0)
         each = 1;
     if (each < *best)
         *best = each;
+    return each;
 }
 
-static void time_touch(const struct bench *b, char *group, uint64_t *best)
+static uint64_t time_touch(const struct bench *b, char *group, uint64_t *best)
 {
     uint64_t since = os->now_ns();
     for (size_t at = 0; at < b->group_bytes; at += b->step_bytes)
         *(volatile char *)(group + at) = 1;
-    keep_cheapest(best, os->now_ns() - since, b);
+    return keep_cheapest(best, os->now_ns() - since, b);
 }
 
 static void time_advice(const struct bench *b, char *group, enum os_advice advice, uint64_t *best)
@@ -59,10 +67,13 @@ static void time_advice(const struct bench *b, char *group, enum os_advice advic
         keep_cheapest(best, os->now_ns() - since, b);
 }
 
-static void measure_round(const struct bench *b, struct times *t)
+static void measure_round(const struct bench *b, struct times *t, bool first)
 {
-    for (int i = 0; i < GROUPS; i++)
-        time_touch(b, b->memory + i * b->group_bytes, &t->fault);
+    for (int i = 0; i < GROUPS; i++) {
+        uint64_t each_ns = time_touch(b, b->memory + i * b->group_bytes, &t->fault);
+        if (first)
+            t->fresh[i] = each_ns;
+    }
     for (int i = 0; i < GROUPS; i++)
         time_advice(b, b->memory + i * b->group_bytes, OS_GIVE_BACK, &t->drop);
     for (int i = 0; i < GROUPS; i++)
@@ -74,11 +85,11 @@ static void measure_round(const struct bench *b, struct times *t)
 
 static struct times measure(const struct bench *b)
 {
-    struct times t = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX};
+    struct times t = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, {0}};
     uint64_t since = os->now_ns();
     for (int round = 0; round < ROUNDS; round++)
         if (round < ROUNDS_MIN || os->now_ns() - since < BUDGET_NS)
-            measure_round(b, &t);
+            measure_round(b, &t, round == 0);
     /* Advice that an old kernel refuses is not played: its price only must be one. */
     if (t.populate == UINT64_MAX)
         t.populate = t.fault;
@@ -123,7 +134,13 @@ static uint64_t measure_copy(char *memory)
     return best;
 }
 
-int calibrate(struct calibration *out, const struct os_machine *machine)
+static void note_fresh(struct policy_away *away, const struct bench *b, const struct times *t)
+{
+    for (int i = 0; i < GROUPS; i++)
+        gaps_note_faults(away, AWAY_FRESH, group_pages(b), t->fresh[i], t->fault);
+}
+
+int calibrate(struct calibration *out, struct policy_away away[2], const struct os_machine *machine)
 {
     size_t page = machine->page_bytes;
     size_t huge = machine->huge_bytes <= HUGE_BYTES_MAX ? machine->huge_bytes : 0;
@@ -137,6 +154,7 @@ int calibrate(struct calibration *out, const struct os_machine *machine)
     struct bench b = {(char *)align_up((uintptr_t)memory, group), BASE_GROUP_BYTES, page, page};
     os->advise(b.memory, GROUPS * group, OS_USE_BASE);
     struct times base = measure(&b), large = base;
+    note_fresh(&away[PAGES_BASE], &b, &base);
     out->advise_call = measure_call(b.memory, page);
     out->copy = measure_copy(b.memory);
     if (huge != 0) {
@@ -145,6 +163,7 @@ int calibrate(struct calibration *out, const struct os_machine *machine)
         large = measure(&b);
         limit(&large.fault, base.fault * (huge / page));
         limit(&large.populate, base.populate * (huge / page));
+        note_fresh(&away[PAGES_HUGE], &b, &large);
     }
     os->release(memory, mapped);
     stat_add(STAT_os_munmap, 1);

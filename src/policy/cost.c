@@ -98,12 +98,26 @@ static unsigned __int128 cost_of_refilling_ns(const struct prices *p, enum arm_i
     return times_q10 != 0 ? filling * times_q10 / 1024 : filling;
 }
 
+/*
+ * How many times the calibrated price, in 1/1024, memory costs that was never used before. What caches and a host add to that,
+ * they add to either kind of page alike; huge ones show it, of which one fault is enough.
+ */
+static uint64_t fresh_q10(const struct prices *p, unsigned pages)
+{
+    uint64_t own = gaps_fresh_q10(&p->away[pages]), huge = gaps_fresh_q10(&p->away[PAGES_HUGE]);
+    if (own != 0)
+        return own;
+    if (huge <= 1024)
+        return 1024;
+    return 1024 + (huge - 1024) * p->of.huge_fault / base_pages_in_huge(p) / p->of.base_fault;
+}
+
 /* Its share of the first fills of all. */
 static unsigned __int128 cost_of_first_fills_ns(const struct prices *p, enum arm_id arm,
                                                 const struct episode *e, uint32_t cold_q10)
 {
     unsigned __int128 fill = cost_of_filling_ns(p, arm, e);
-    return fill * gaps_fresh_q10(&p->away[arms[arm].pages]) * cold_q10 / 1024 / 1024;
+    return fill * fresh_q10(p, arms[arm].pages) * cold_q10 / 1024 / 1024;
 }
 
 /* What was given back is; what lives on is charged for its own pages. What is retained when the process ends is not. */
@@ -112,11 +126,15 @@ static bool is_filled_again(const struct episode *e)
     return e->given_back || e->lives;
 }
 
-/* Pages that the block touched beyond those it was given: the next one is given them, but touches others again. */
-static uint64_t cost_of_growth_ns(const struct prices *p, enum arm_id arm, const struct episode *e)
+/* Pages that the block touched beyond those it was given: the next one is given them, but touches others again. They were never
+ * used before, where what is dropped comes back. */
+static unsigned __int128 cost_of_growth_ns(const struct prices *p, enum arm_id arm,
+                                           const struct episode *e)
 {
-    return arms[arm].pages == PAGES_BASE ? e->grew_pages * p->of.base_fault
-                                         : e->grew_pages * p->of.huge_fault / base_pages_in_huge(p);
+    unsigned __int128 faults = arms[arm].pages == PAGES_BASE
+                                   ? e->grew_pages * p->of.base_fault
+                                   : e->grew_pages * p->of.huge_fault / base_pages_in_huge(p);
+    return faults * fresh_q10(p, arms[arm].pages) / 1024;
 }
 
 uint64_t cost_of_episode_ns(const struct prices *p, enum arm_id arm, const struct episode *e,
@@ -175,7 +193,7 @@ void cost_note_fault(struct prices *p, enum arm_id arm, unsigned gap_class, uint
     uint64_t price_ns = a->pages == PAGES_HUGE
                             ? (populated ? p->of.huge_populate : p->of.huge_fault)
                             : (populated ? p->of.base_populate : p->of.base_fault);
-    gaps_note_fault(&p->away[a->pages], gap_class, took_ns, price_ns);
+    gaps_note_faults(&p->away[a->pages], gap_class, 1, took_ns, price_ns);
 }
 
 bool cost_copying_pays(const struct prices *p, enum arm_pages pages, size_t copied_bytes,

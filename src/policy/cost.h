@@ -65,7 +65,9 @@ void cost_predict(const struct prices *p, enum arm_id played, const struct episo
 bool cost_mean_episode(const struct prices *p, const struct policy_seen *seen,
                        struct episode *mean);
 
-/* Measures the prices on this machine, in under 20 ms. 0, or -errno and the prices are not changed. */
-int calibrate(struct calibration *out, const struct os_machine *machine);
+/* Measures the prices on this machine, in under 20 ms, and notes in `away` what memory cost that was fresh. 0, or -errno and
+ * nothing is changed. */
+int calibrate(struct calibration *out, struct policy_away away[2],
+              const struct os_machine *machine);
 
 #endif

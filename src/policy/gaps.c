@@ -9,8 +9,6 @@ enum {
     ENOUGH = 8,         /* gaps that were seen */
     KEEP_MIN_CLASS = 4, /* 16 ms: the timer's tick is 10 */
     FAULTS_ENOUGH = 8,  /* of one class */
-    FRESH_TIMES_MAX =
-        8, /* here a fault that the host has no part in takes 3 to 5, one that it has 20 and more */
     TIMES_MAX = 128, /* of one fault: a thread that was not run meanwhile must not count for all */
     ONE_Q10 = 1024,
 };
@@ -73,19 +71,14 @@ static uint64_t load(const uint64_t *sum)
     return __atomic_load_n(sum, __ATOMIC_RELAXED);
 }
 
-/*
- * What a host adds to the first use of memory, it adds whichever pages are used, and is not to be seen of base pages: a fault that
- * took more than FRESH_TIMES_MAX says nothing of the page.
- */
-void gaps_note_fault(struct policy_away *away, unsigned class, uint64_t took_ns, uint64_t price_ns)
+void gaps_note_faults(struct policy_away *away, unsigned class, uint64_t faults, uint64_t took_ns,
+                      uint64_t price_ns)
 {
     uint64_t times_q10 = took_ns < UINT32_MAX ? took_ns * ONE_Q10 / price_ns : UINT64_MAX;
-    if (class == AWAY_FRESH && times_q10 > FRESH_TIMES_MAX * ONE_Q10)
-        return;
     if (times_q10 > TIMES_MAX * ONE_Q10)
         times_q10 = TIMES_MAX * ONE_Q10;
-    __atomic_fetch_add(&away->times_q10[class], times_q10, __ATOMIC_RELAXED);
-    __atomic_fetch_add(&away->faults[class], 1, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&away->times_q10[class], faults * times_q10, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&away->faults[class], faults, __ATOMIC_RELAXED);
 }
 
 void gaps_away_since(const struct policy_away *now, const struct policy_away *then,
@@ -115,11 +108,11 @@ static uint32_t mean_q10(const struct policy_away *away, unsigned class)
 
 uint32_t gaps_fresh_q10(const struct policy_away *away)
 {
-    uint32_t mean = mean_q10(away, AWAY_FRESH);
-    return mean != 0 ? mean : ONE_Q10;
+    return mean_q10(away, AWAY_FRESH);
 }
 
-/* By the faults of that class, of the next one below of which enough was seen, or of fresh memory. */
+/* By the faults of that class, or of the next one below of which enough was seen. Else what comes back soon is as it was
+ * calibrated, and what was away for long as fresh memory. */
 static uint64_t times_q10(const struct policy_away *away, unsigned class)
 {
     for (unsigned i = class + 1; i-- > 0;) {
@@ -127,7 +120,8 @@ static uint64_t times_q10(const struct policy_away *away, unsigned class)
         if (mean != 0)
             return mean;
     }
-    return gaps_fresh_q10(away);
+    uint32_t fresh = class >= KEEP_MIN_CLASS ? gaps_fresh_q10(away) : 0;
+    return fresh != 0 ? fresh : ONE_Q10;
 }
 
 uint32_t gaps_refill_q10(const uint64_t count[GAP_CLASSES], const struct policy_away *away,

@@ -297,11 +297,12 @@ static void set_prices(const struct os_machine *machine)
         return;
     name_machine(machine);
     policy.elsewhere = is_elsewhere(doc);
-    if (!is_calibrated(doc) || !is_this_machine(&doc->machine))
-        calibrate(&p->of, machine);
-    else
+    bool as_before = is_calibrated(doc) && is_this_machine(&doc->machine);
+    if (as_before)
         memcpy(p->away, doc->away, sizeof(p->away));
     memcpy(policy.saved_away, p->away, sizeof(p->away));
+    if (!as_before)
+        calibrate(&p->of, p->away, machine);
 }
 
 static void set_break_even(void)

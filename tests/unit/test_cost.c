@@ -213,6 +213,22 @@ static void pages_beyond_those_that_were_given_are_paid_for(void **state)
     assert_int_equal(cost_ns[ARM_MMAP_BASE_TOUCH_DROP], cold_ns[ARM_MMAP_BASE_TOUCH_DROP]);
 }
 
+/* What is added to a huge page, is added to the base pages it stands for, each its share; unless they were timed. */
+static void pages_never_used_before_cost_what_the_machine_adds_to_either_kind(void **state)
+{
+    struct prices p = prices;
+    struct episode e = {.bytes = 64 * MIB, .base_pages = 300, .reused = true};
+    uint64_t without = cost_of_episode_ns(&p, ARM_MMAP_BASE_TOUCH_KEEP, &e, 0);
+    gaps_note_faults(&p.away[PAGES_HUGE], AWAY_FRESH, 8, 10 * p.of.huge_fault, p.of.huge_fault);
+    e.grew_pages = 512;
+    assert_in_range(cost_of_episode_ns(&p, ARM_MMAP_BASE_TOUCH_KEEP, &e, 0),
+                    without + 512 * p.of.base_fault + 9 * p.of.huge_fault * 99 / 100,
+                    without + 512 * p.of.base_fault + 9 * p.of.huge_fault);
+    gaps_note_faults(&p.away[PAGES_BASE], AWAY_FRESH, 8, 3 * p.of.base_fault, p.of.base_fault);
+    assert_int_equal(cost_of_episode_ns(&p, ARM_MMAP_BASE_TOUCH_KEEP, &e, 0),
+                     without + 512 * 3 * p.of.base_fault);
+}
+
 static void predictions_know_a_sparse_block(void **state)
 {
     uint64_t cost_ns[ARM_COUNT];
@@ -230,24 +246,27 @@ static void predictions_know_a_sparse_block(void **state)
 ISOLATED(calibration_finds_every_price_and_gives_its_memory_back)
 {
     struct calibration found = {0};
+    struct policy_away away[2] = {0};
     fake_start();
     fake.tick_ns = 1000;
-    CHECK(calibrate(&found, &fake.machine) == 0);
+    CHECK(calibrate(&found, away, &fake.machine) == 0);
 #define X(name, help) CHECK(found.name > 0 && found.name <= POLICY_PRICE_MAX_NS);
     CALIBRATION_FIELDS(X)
 #undef X
+    CHECK(away[PAGES_BASE].faults[AWAY_FRESH] > 0 && away[PAGES_HUGE].faults[AWAY_FRESH] > 0);
     CHECK(fake.map_bytes == 0);
 }
 
 ISOLATED(calibration_without_memory_or_advice_changes_nothing_or_finds_prices_all_the_same)
 {
     struct calibration found = {.base_fault = 7};
+    struct policy_away away[2] = {0};
     fake_start();
     fake.tick_ns = 1000;
     fake_fail(FAKE_MAP, 0, ENOMEM);
-    CHECK(calibrate(&found, &fake.machine) == -ENOMEM && found.base_fault == 7);
+    CHECK(calibrate(&found, away, &fake.machine) == -ENOMEM && found.base_fault == 7);
     fake_fail_always(FAKE_ADVISE, EINVAL);
-    CHECK(calibrate(&found, &fake.machine) == 0);
+    CHECK(calibrate(&found, away, &fake.machine) == 0);
 #define X(name, help) CHECK(found.name > 0 && found.name <= POLICY_PRICE_MAX_NS);
     CALIBRATION_FIELDS(X)
 #undef X
@@ -273,6 +292,7 @@ int main(void)
         cmocka_unit_test(goals_move_the_break_even_time_the_other_way),
         cmocka_unit_test(predictions_know_when_keeping_pays),
         cmocka_unit_test(pages_beyond_those_that_were_given_are_paid_for),
+        cmocka_unit_test(pages_never_used_before_cost_what_the_machine_adds_to_either_kind),
         cmocka_unit_test(predictions_know_a_sparse_block),
         cmocka_unit_test(calibration_finds_every_price_and_gives_its_memory_back),
         cmocka_unit_test(
