@@ -9,7 +9,8 @@ enum {
     CUSUM_SLACK_Q10 = 512,
     CUSUM_ALARM_Q10 = 7168,
     CUSUM_MOST_Q10 = 1 << 20,
-    PATIENCE = 250, /* reports of blocks that were already out */
+    BAD_OCTAVES_Q20 = 3 << 20, /* the bad arm of an audition: 8 times dearer, and not 1000 times */
+    PATIENCE = 250,            /* reports of blocks that were already out */
     TOGETHER_SIGMAS = 2,
     REOPENED_VAR_Q24 = 12247368, /* 0.73 octaves squared */
 };
@@ -79,14 +80,22 @@ static int best_but(const struct elo_table *t, uint32_t but)
     return best;
 }
 
-static int worst_playable(const struct elo_table *t)
+/* The playable arm, not in `but`, whose score is nearest to so many octaves behind that one's; -1: none. */
+static int nearest_behind(const struct elo_table *t, int that, uint32_t but, int64_t octaves_q20)
 {
-    int worst = -1;
+    int64_t wanted = t->score_q20[that] - octaves_q20, least = INT64_MAX;
+    int nearest = -1;
 
-    for (int i = 0; i < ELO_ARMS; i++)
-        if (is_playable(t, i) && (worst < 0 || t->score_q20[i] < t->score_q20[worst]))
-            worst = i;
-    return worst;
+    for (int i = 0; i < ELO_ARMS; i++) {
+        int64_t off = t->score_q20[i] - wanted;
+        if (off < 0)
+            off = -off;
+        if (is_playable(t, i) && !(but >> i & 1) && off < least) {
+            least = off;
+            nearest = i;
+        }
+    }
+    return nearest;
 }
 
 /* ---- audition: a prior is believed only after it might have been refuted ---------------------- */
@@ -104,7 +113,7 @@ void trial_start_audition(struct elo_table *t)
     queue_push(t, favourite);
     queue_push(t, second);
     queue_push(t, favourite);
-    queue_push(t, worst_playable(t));
+    queue_push(t, nearest_behind(t, favourite, 0, BAD_OCTAVES_Q20));
     state_enter(t, ELO_AUDITION);
 }
 
@@ -151,24 +160,6 @@ void trial_report_audition(struct elo_table *t, int arm, bool first_of_arm, cons
 
 /* ---- alarm, rematch, reopening ---------------------------------------------------------------- */
 
-/* The playable arm, not in `but`, whose score is nearest to so many octaves behind the champion's; -1: none. */
-static int nearest_behind(const struct elo_table *t, uint32_t but, int64_t octaves_q20)
-{
-    int64_t wanted = t->score_q20[t->champion] - octaves_q20, least = INT64_MAX;
-    int nearest = -1;
-
-    for (int i = 0; i < ELO_ARMS; i++) {
-        int64_t off = t->score_q20[i] - wanted;
-        if (off < 0)
-            off = -off;
-        if (is_playable(t, i) && !(but >> i & 1) && off < least) {
-            least = off;
-            nearest = i;
-        }
-    }
-    return nearest;
-}
-
 /*
  * The champion against the first, the second, and one from further down: had everything been dealt anew, the
  * best would all be worse now, and only that one could show it.
@@ -181,9 +172,9 @@ void trial_start_rematch(struct elo_table *t)
     rating_refresh_all(t);
     trial_clear(t);
     for (int k = 0; k < 3; k++) {
-        int challenger = nearest_behind(t, seen, behind_q20[k]);
+        int challenger = nearest_behind(t, t->champion, seen, behind_q20[k]);
         if (challenger < 0)
-            challenger = nearest_behind(t, champion, 0);
+            challenger = nearest_behind(t, t->champion, champion, 0);
         if (challenger < 0)
             return;
         seen |= 1u << challenger;

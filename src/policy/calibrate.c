@@ -13,12 +13,13 @@
 #include "stats/stats.h"
 
 enum {
-    ROUNDS = 12,
+    ROUNDS = 5,
     GROUPS = 2,     /* timed apart: one slow fault spoils one of them */
     ROUNDS_MIN = 3, /* the first may have to get its memory from the host */
-    BASE_GROUP_BYTES = 512 << 10,
+    BASE_GROUP_BYTES = 256 << 10,
+    COPIED_BYTES = 128 << 10,
     HUGE_BYTES_MAX = 4 << 20,
-    CALLS = 16,
+    CALLS = 8,
 };
 
 static const uint64_t BUDGET_NS = 7000000; /* for one kind of page: then no more rounds */
@@ -119,16 +120,15 @@ static void limit(uint64_t *price, uint64_t most)
         *price = most;
 }
 
-/* Copies one half of what is touched to the other; the price of a granule. */
+/* Copies the first part of what is touched to the next; the price of a granule. */
 static uint64_t measure_copy(char *memory)
 {
-    enum { HALF = BASE_GROUP_BYTES / 2 };
-    struct bench granules = {memory, HALF, GRANULE_BYTES, GRANULE_BYTES};
+    struct bench granules = {memory, COPIED_BYTES, GRANULE_BYTES, GRANULE_BYTES};
     uint64_t best = UINT64_MAX;
     for (int i = 0; i < CALLS; i++) {
-        memset(memory, i, HALF);
+        memset(memory, i, COPIED_BYTES);
         uint64_t since = os->now_ns();
-        memcpy(memory + HALF, memory, HALF);
+        memcpy(memory + COPIED_BYTES, memory, COPIED_BYTES);
         keep_cheapest(&best, os->now_ns() - since, &granules);
     }
     return best;

@@ -323,7 +323,7 @@ static void a_prior_is_auditioned(void **state)
     elo_init(&t, ALL_ARMS, 1);
     predict(&t, 1.2);
     assert_int_equal(t.state, ELO_AUDITION);
-    static const int expected[] = {0, 1, 0, 23};
+    static const int expected[] = {0, 1, 0, 11}; /* 11: about 8 times dearer, by that */
     for (int i = 0; i < 4; i++)
         assert_int_equal(elo_pick(&t), expected[i]);
 }
@@ -356,7 +356,7 @@ static void a_wrong_prior_is_refuted(void **state)
     assert_int_equal(t.state, ELO_LEARNING);
     assert_true(t.prior_var_q24 > 10000000);
     play_episodes(&t, &p, 400);
-    assert_true(elo_champion(&t) >= 21);
+    assert_true(elo_champion(&t) >= 20);
 }
 
 /* The allocator predicts by what a first episode shows; that episode then counts as predicted. */

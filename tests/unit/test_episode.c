@@ -138,7 +138,8 @@ ISOLATED(how_long_memory_is_kept_follows_from_the_gaps)
         fake.now_ns += 100 * MS;
         store_tick(fake.now_ns, 0);
     }
-    CHECK(saved_band(site, 20)->keep_ms == 128);
+    b = saved_band(site, 20);
+    CHECK(b->gaps[7] >= 150 && b->keep_ms >= 128 && b->keep_ms <= 256);
 }
 
 /* A first fault on huge pages is timed where the memory had been away, and by how long. */
