@@ -6,7 +6,7 @@
 #include "policy/policy.h"
 
 enum {
-    ENOUGH = 8,         /* gaps that were seen */
+    ENOUGH = 8,         /* blocks of which it is known what became of their memory */
     KEEP_MIN_CLASS = 4, /* 16 ms: the timer's tick is 10 */
     FAULTS_ENOUGH = 8,  /* of one class */
     TIMES_MAX = 128, /* of one fault: a thread that was not run meanwhile must not count for all */
@@ -163,7 +163,7 @@ uint32_t gaps_keep_ms(const uint64_t count[GAP_CLASSES], const struct policy_awa
         again_ns[i] = break_even_ns / ONE_Q10 * times_q10(away, i);
         seen += count[i];
     }
-    if (seen < ENOUGH)
+    if (seen + never < ENOUGH)
         return 0;
     uint32_t best_ms = 0;
     unsigned __int128 best = cost_of_keeping(count, again_ns, never, break_even_ns);

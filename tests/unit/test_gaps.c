@@ -82,10 +82,19 @@ static void of_many_given_back_the_last_are_remembered(void **state)
 
 static void of_few_gaps_nothing_is_concluded(void **state)
 {
-    uint64_t count[GAP_CLASSES] = {7};
+    uint64_t count[GAP_CLASSES] = {6};
     assert_int_equal(gaps_keep_ms(count, &AS_CALIBRATED, 1, S), 0);
-    count[0] = 8;
+    count[0] = 7;
     assert_int_equal(gaps_keep_ms(count, &AS_CALIBRATED, 1, S), 16);
+}
+
+static void what_no_block_followed_is_not_kept(void **state)
+{
+    uint64_t count[GAP_CLASSES] = {[7] = 2};
+    assert_int_equal(gaps_keep_ms(count, &AS_CALIBRATED, 5, S), 0);
+    assert_int_equal(gaps_keep_ms(count, &AS_CALIBRATED, 40, S), 16);
+    count[7] = 0;
+    assert_int_equal(gaps_keep_ms(count, &AS_CALIBRATED, 8, S), 16);
 }
 
 static void memory_is_kept_just_longer_than_the_gaps(void **state)
@@ -231,6 +240,7 @@ int main(void)
         cmocka_unit_test(a_gap_is_seen_though_the_memory_was_given_back_in_it),
         cmocka_unit_test(of_many_given_back_the_last_are_remembered),
         cmocka_unit_test(of_few_gaps_nothing_is_concluded),
+        cmocka_unit_test(what_no_block_followed_is_not_kept),
         cmocka_unit_test(memory_is_kept_just_longer_than_the_gaps),
         cmocka_unit_test(a_rare_long_gap_is_not_waited_for_where_many_blocks_have_no_successor),
         cmocka_unit_test(gaps_that_are_longer_than_it_is_worth_are_not_waited_for_at_all),
