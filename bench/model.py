@@ -3,8 +3,8 @@
 
 For every arm that differs on this machine a scenario of hakmem-bench runs with that one arm at every site
 (HAKMEM_ARM): N times frozen, for what it really costs, CPU time of the whole process and the priced memory it
-held (1 GiB for 1 s: 133 ms), and N times learning, for the cost that the model adds up. Prints both and
-Spearman's rank correlation. Run it from the build directory's parent, with nothing else running.
+held (1 GiB for 1 s: 133 ms), and N times learning, for the cost that the model adds up. Prints both, Spearman's
+rank correlation, and the same with what lies closer together than two runs of one arm taken as equal. Run it from the build directory's parent, with nothing else running.
 """
 
 import argparse
@@ -29,16 +29,24 @@ def modelled(build, scenario, arm, directory):
     return sum(s["cost_ns"] for s in sites) / 1e6, played
 
 
-def ranks(values):
-    order = sorted(range(len(values)), key=values.__getitem__)
-    rank = [0.0] * len(values)
-    for place, i in enumerate(order):
-        rank[i] = place
-    return rank
+def spreads(measured):
+    """By pair of arms: how far apart the runs of either are, without the dearest and cheapest quarter."""
+    def of(runs):
+        quarter = len(runs) // 4
+        ordered = sorted(runs)
+        return ordered[len(runs) - 1 - quarter] - ordered[quarter]
+    each = [of(runs) for runs in measured]
+    return [[max(a, b) for b in each] for a in each]
 
 
-def spearman(a, b):
-    return statistics.correlation(ranks(a), ranks(b)) if len(a) > 2 else float("nan")
+def ranks(values, equal):
+    """How many are smaller; what is closer than `equal` says counts for a half."""
+    return [sum(0.5 if abs(value - other) <= equal[i][j] else float(other < value) for j, other in enumerate(values))
+            for i, value in enumerate(values)]
+
+
+def spearman(a, b, equal):
+    return statistics.correlation(ranks(a, equal), ranks(b, equal)) if len(a) > 2 else float("nan")
 
 
 def main():
@@ -62,12 +70,15 @@ def main():
                     real.append(whole_cost_ms(bench(build, scenario, arm=arm)))
                     if turn:
                         model.append(modelled(build, scenario, arm, directory)[0])
-        rows = sorted(((arm, statistics.median(real), statistics.median(model)) for arm, real, model in rows),
-                      key=lambda row: row[1])
+        rows.sort(key=lambda row: statistics.median(row[1]))
+        measured = [statistics.median(real) for _, real, _ in rows]
+        modelled_ms = [statistics.median(model) for _, _, model in rows]
         print(f"{scenario}\n{'arm':28s} {'measured ms':>12s} {'modelled ms':>12s}")
-        for arm, real, model in rows:
+        for (arm, _, _), real, model in zip(rows, measured, modelled_ms):
             print(f"{arm:28s} {real:12.1f} {model:12.1f}")
-        print(f"rank correlation {spearman([r[1] for r in rows], [r[2] for r in rows]):.3f}\n")
+        never = [[0.0] * len(rows) for _ in rows]
+        print(f"rank correlation {spearman(measured, modelled_ms, never):.3f}, "
+              f"{spearman(measured, modelled_ms, spreads([real for _, real, _ in rows])):.3f} but for the noise\n")
         sys.stdout.flush()
 
 

@@ -129,10 +129,12 @@ HAK_HOT void episode_freed(struct label *label, const void *p, size_t bytes)
 
 HAK_HOT void episode_free_done(struct label *label)
 {
-    if (label->freed_ns == 0)
-        label->cell = NULL;
-    if (label->cell != NULL)
+    if (label->cell == NULL)
+        return;
+    if (label->freed_ns != 0)
         label->free_ns = limit_ns(os->now_ns() - label->freed_ns);
+    else
+        label->cell = NULL;
 }
 
 static void settle(const struct label *label, bool reused, bool given_back, bool living)

@@ -139,7 +139,7 @@ static inline void span_open(struct span *s)
     atomic_store_explicit(&s->open, true, memory_order_release);
 }
 
-/* Whether the episode is the caller's to change or to settle: the block's thread's, or whose who looks at what lives. */
+/* Whether the episode is the caller's to change or to settle: the thread's that has the block, or the helper's. */
 static inline bool span_claim(struct span *s)
 {
     return atomic_exchange_explicit(&s->open, false, memory_order_acq_rel);
