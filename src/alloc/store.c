@@ -45,8 +45,9 @@ static struct {
     _Atomic size_t slab_bytes; /* changed under the lock */
     size_t batch_min_bytes;
     _Atomic uint64_t look_ns;      /* how soon somebody must look; 0: no hurry */
+    uint64_t hurry_ns;             /* the least of that since somebody did; UINT64_MAX: none */
     _Atomic size_t retained_bytes; /* in BigCache */
-} store = {.lock = LOCK_INIT(LOCK_RANK_STORE)};
+} store = {.lock = LOCK_INIT(LOCK_RANK_STORE), .hurry_ns = UINT64_MAX};
 
 static size_t cap_for(size_t bytes)
 {
@@ -164,10 +165,18 @@ HAK_HOT static uint64_t next_hurried_look_ns(void)
     return next == 0 || brief < next ? brief : next;
 }
 
+HAK_HOT static void publish(void)
+{
+    uint64_t look_ns = next_hurried_look_ns();
+    if (look_ns != 0 && look_ns < store.hurry_ns)
+        store.hurry_ns = look_ns;
+    atomic_store_explicit(&store.look_ns, look_ns, memory_order_relaxed);
+    atomic_store_explicit(&store.retained_bytes, store.cache.bytes, memory_order_relaxed);
+}
+
 HAK_HOT static void unlock(void)
 {
-    atomic_store_explicit(&store.look_ns, next_hurried_look_ns(), memory_order_relaxed);
-    atomic_store_explicit(&store.retained_bytes, store.cache.bytes, memory_order_relaxed);
+    publish();
     lock_release(&store.lock);
 }
 
@@ -500,10 +509,13 @@ int store_move(struct span *from, struct span *to)
 
 /* ---- the timer's part ---- */
 
-/* When to look again; called with the lock held. */
+/*
+ * When to look again; called with the lock held. What hurried since the last look may hurry again, though nothing does now: whoever
+ * looks would sleep for long, and be woken by every free of a block that is kept briefly and taken at once.
+ */
 static uint64_t next_look_ns(void)
 {
-    uint64_t next = next_hurried_look_ns();
+    uint64_t next = store.hurry_ns != UINT64_MAX ? store.hurry_ns : 0;
     for (unsigned zone = 0; zone < ZONE_COUNT; zone++) {
         uint64_t tick = break_even_ns(zone) / LOOKS_PER_BREAK_EVEN;
         if (store.cache.zone_bytes[zone] == 0)
@@ -531,8 +543,10 @@ uint64_t store_tick(uint64_t now_ns, uint64_t waking_ns)
     flush_for(&due, waking_ns);
 
     lock_acquire(&store.lock);
+    publish();
     uint64_t next = next_look_ns();
-    unlock();
+    store.hurry_ns = UINT64_MAX;
+    lock_release(&store.lock);
     return next;
 }
 

@@ -78,7 +78,7 @@ struct policy_band {
     uint8_t champion;             /* enum arm_id played when frozen; ARM_NONE: the band's default */
     uint8_t played_as[ARM_COUNT]; /* arm_pool() where it was learned; ARM_NONE: masked there */
     uint32_t
-        keep_ms; /* how long freed memory is kept under the champion; 0: until it breaks even */
+        keep_ms; /* how long freed memory is kept under the champion; 0: not known, until it breaks even */
     uint64_t gaps[GAP_CLASSES];      /* between blocks that could have had the same memory */
     uint64_t cost_sum_ns[ARM_COUNT]; /* total cost of the arm's plays, ns */
     struct policy_seen seen;

@@ -153,6 +153,12 @@ static unsigned __int128 cost_of_keeping(const uint64_t count[GAP_CLASSES],
     return cost;
 }
 
+static uint32_t in_ms(uint64_t ns)
+{
+    uint64_t ms = (ns + NS_PER_MS - 1) / NS_PER_MS;
+    return ms == 0 ? 1 : ms < GAPS_KEEP_MAX_MS ? (uint32_t)ms : GAPS_KEEP_MAX_MS;
+}
+
 uint32_t gaps_keep_ms(const uint64_t count[GAP_CLASSES], const struct policy_away *away,
                       uint64_t never, uint64_t break_even_ns)
 {
@@ -165,7 +171,7 @@ uint32_t gaps_keep_ms(const uint64_t count[GAP_CLASSES], const struct policy_awa
     }
     if (seen + never < ENOUGH)
         return 0;
-    uint32_t best_ms = 0;
+    uint32_t best_ms = in_ms(break_even_ns);
     unsigned __int128 best = cost_of_keeping(count, again_ns, never, break_even_ns);
     for (unsigned i = GAP_CLASSES - 1; i-- > KEEP_MIN_CLASS;) {
         unsigned __int128 cost = cost_of_keeping(count, again_ns, never, NS_PER_MS << i);

@@ -56,7 +56,7 @@ int gaps_note(struct gaps *g, uint64_t count[GAP_CLASSES], const struct episode 
 /*
  * The cheapest time to keep freed memory, in ms, by those gaps: what lies longer is given back. `never` blocks were
  * not followed by another one, as the last ones of every process are; `break_even_ns` is when keeping has cost as much as having
- * it again at the calibrated price would. 0: until then, because nothing is cheaper or too little is known.
+ * it again at the calibrated price would: until then, where nothing is cheaper. 0: too little is known.
  */
 uint32_t gaps_keep_ms(const uint64_t count[GAP_CLASSES], const struct policy_away *away,
                       uint64_t never, uint64_t break_even_ns);

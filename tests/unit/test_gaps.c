@@ -124,7 +124,7 @@ static void gaps_that_are_longer_than_it_is_worth_are_not_waited_for_at_all(void
 static void where_breaking_even_comes_first_that_is_it(void **state)
 {
     uint64_t count[GAP_CLASSES] = {100};
-    assert_int_equal(gaps_keep_ms(count, &AS_CALIBRATED, 1, 10 * MS), 0);
+    assert_int_equal(gaps_keep_ms(count, &AS_CALIBRATED, 1, 10 * MS), 10);
     assert_int_equal(gaps_keep_ms(count, &AS_CALIBRATED, 1, 17 * MS), 16);
     count[0] = 0;
     count[9] = 100;
@@ -224,10 +224,10 @@ static void no_number_overflows(void **state)
     for (unsigned i = 0; i < GAP_CLASSES; i++)
         count[i] = UINT64_MAX / GAP_CLASSES;
     assert_int_equal(gaps_keep_ms(count, &AS_CALIBRATED, UINT64_MAX, UINT64_MAX), GAPS_KEEP_MAX_MS);
-    assert_int_equal(gaps_keep_ms(count, &AS_CALIBRATED, 0, UINT64_MAX), 0);
+    assert_int_equal(gaps_keep_ms(count, &AS_CALIBRATED, 0, UINT64_MAX), GAPS_KEEP_MAX_MS);
     struct policy_away away;
     memset(&away, 0xff, sizeof(away));
-    assert_int_equal(gaps_keep_ms(count, &away, 0, UINT64_MAX), 0);
+    assert_int_equal(gaps_keep_ms(count, &away, 0, UINT64_MAX), GAPS_KEEP_MAX_MS);
     for (unsigned i = 0; i < AWAY_CLASSES; i++)
         away.faults[i] = 8;
     assert_int_equal(gaps_refill_q10(count, &away, 0), 128 * 1024);

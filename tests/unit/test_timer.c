@@ -173,6 +173,24 @@ ISOLATED(a_sleeping_thread_is_woken_for_what_is_kept_briefly)
     wait_until_it_sleeps(true);
 }
 
+ISOLATED(what_hurried_is_looked_for_once_more)
+{
+    fake_start();
+    fake_set("HAKMEM_ARM", "mmap/base/touch/keep");
+    CHECK(start_now());
+    use_block(); /* the first call without a thread looks by itself */
+    store_trim();
+    store_tick(fake.now_ns, 0);
+    struct span *s = span_of(hak_alloc_at_site(4 * MIB, 1, NO_CALLER));
+    CHECK(store_tick(fake.now_ns, 0) == 0);
+    s->keep_ms = 400;
+    hak_free_block(span_address(s));
+    CHECK(hak_alloc_at_site(4 * MIB, 1, NO_CALLER) == span_address(s) &&
+          store_wants_look_ns() == 0);
+    CHECK(store_tick(fake.now_ns, 0) == 100 * MS); /* it was there for a moment */
+    CHECK(store_tick(fake.now_ns, 0) == 0);
+}
+
 #if !defined(__SANITIZE_THREAD__) /* it allows no thread in a child of a program with threads */
 ISOLATED(a_child_has_no_thread_until_it_frees_a_large_block)
 {
@@ -219,6 +237,7 @@ int main(void)
         cmocka_unit_test(the_programs_own_mask_stays_as_it_was),
         cmocka_unit_test(a_sleeping_thread_is_woken_for_what_is_queued),
         cmocka_unit_test(a_sleeping_thread_is_woken_for_what_is_kept_briefly),
+        cmocka_unit_test(what_hurried_is_looked_for_once_more),
 #if !defined(__SANITIZE_THREAD__)
         cmocka_unit_test(a_child_has_no_thread_until_it_frees_a_large_block),
 #endif
