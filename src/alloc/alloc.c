@@ -100,6 +100,20 @@ HAK_HOT static void *serve_span(const struct order *o)
     return p;
 }
 
+/* Whoever gets the memory of a block that was measured settles it, measured or not. */
+static void note_born_on_heap(const struct order *o, const void *p)
+{
+    struct formers former;
+    former.count = heap_label_next(p, &former.label[0]);
+    if (o->decision.cell != NULL) {
+        struct label label;
+        episode_born(&label, &o->decision, o->bytes, o->since_ns, 0);
+        episode_given(&label, &former);
+        heap_label(p, &label);
+    }
+    episodes_reused(&former);
+}
+
 static void *serve_heap(const struct order *o)
 {
     const struct arm *arm = &arms[o->decision.arm];
@@ -109,13 +123,8 @@ static void *serve_heap(const struct order *o)
         return NULL;
     stat_add(STAT_heap_allocs, 1);
     stat_add(STAT_heap_bytes, o->bytes);
-    if (o->decision.cell != NULL) {
-        struct label label, former;
-        episode_born(&label, &o->decision, o->bytes, o->since_ns, 0);
-        heap_label(p, &label);
-        if (heap_label_next(label.cell, &former))
-            episode_reused(&former);
-    }
+    if (is_measuring())
+        note_born_on_heap(o, p);
     return p;
 }
 
@@ -202,20 +211,16 @@ HAK_HOT static bool is_the_heaps(const void *p)
     return heap_has(p) || !arena_has(p);
 }
 
-static void settle_freed_heap(struct label *label, const void *p)
+/* Not in a slab: whether its memory has gone back, it shows itself. */
+static void settle_freed_foreign(struct label *label, const void *p)
 {
     struct label after = *label;
     episode_free_done(label);
-    /* What of it is still resident, the heap retains, until the next block of the cell has it. */
     episode_look(&after, p);
-    if (after.base_pages <= label->base_pages / 2) {
+    if (after.base_pages <= label->base_pages / 2)
         episode_given_back(label);
-        return;
-    }
-    const struct policy_cell *cell = label->cell;
-    heap_label_wait(p, label);
-    while (heap_label_dropped(cell, label))
-        episode_given_back(label);
+    else
+        heap_label_wait(p, label);
 }
 
 static void free_heap_block(void *p)
@@ -228,9 +233,15 @@ static void free_heap_block(void *p)
         return;
     }
     int saved_errno = errno;
+    bool in_slab = heap_has(p);
     episode_freed(&label, p, label.bytes);
+    if (in_slab)
+        heap_label_wait(p, &label);
     heap_free(p);
-    settle_freed_heap(&label, p);
+    if (in_slab)
+        heap_label_free_done(p, &label);
+    else
+        settle_freed_foreign(&label, p);
     timer_wanted(0);
     errno = saved_errno;
 }

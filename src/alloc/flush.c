@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 
 #include "alloc/episode.h"
+#include "alloc/heap.h"
 #include "base/attr.h"
 #include "policy/policy.h"
 #include "stats/stats.h"
@@ -88,13 +89,16 @@ static void settle_flush(struct flush *f, uint64_t took_ns)
 {
     for (size_t i = 0; i < f->nr_spans; i++) {
         struct span *s = f->span[i];
+        uint64_t share_ns =
+            took_ns * (span_bytes(s) >> GRANULE_SHIFT) / (f->bytes >> GRANULE_SHIFT);
         if (s->label.cell != NULL)
-            s->label.give_back_ns += (uint32_t)(took_ns * (span_bytes(s) >> GRANULE_SHIFT) /
-                                                (f->bytes >> GRANULE_SHIFT));
+            s->label.give_back_ns += (uint32_t)share_ns;
         if (s->batch.lazy)
             continue;
         if (!s->moved)
             s->dirty = f->drop_status != 0;
+        if (s->cache.site == SITE_OF_SLABS)
+            heap_labels_given_back(span_address(s), span_bytes(s), share_ns);
         episode_given_back(&s->label);
         s->label.cell = NULL;
     }

@@ -289,12 +289,19 @@ const void *heap_claim_living(uint32_t number, uint64_t born_before_ns, struct l
 /* The same of a block that is freed and waits, as below. */
 bool heap_claim_waiting(uint32_t number, struct label *label);
 
-/* The labels of freed blocks wait for the next block of their cell to reuse the memory. */
+/*
+ * The label of a freed block waits for whoever gets its memory, at any time before the block is freed.
+ * heap_label_free_done() notes what free took, if it still waits.
+ */
 void heap_label_wait(const void *p, const struct label *label);
-bool heap_label_next(const struct policy_cell *cell, struct label *label);
+void heap_label_free_done(const void *p, const struct label *label);
 
-/* One of a block whose slab its arm gave back meanwhile, and all that was in it. */
-bool heap_label_dropped(const struct policy_cell *cell, struct label *label);
+/* The one that waits where `p` starts. */
+bool heap_label_next(const void *p, struct label *label);
+
+/* Settles those that wait anywhere in there: the memory is another slab's now, or it was given back, which took so long. */
+void heap_labels_reused(const void *start, size_t bytes);
+void heap_labels_given_back(const void *start, size_t bytes, uint64_t took_ns);
 
 void heap_labels_fork_prepare(void);
 void heap_labels_fork_done(void);

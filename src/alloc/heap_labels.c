@@ -1,9 +1,10 @@
 /*
- * Labels of heap blocks: a chained hash table of fixed size, keyed by the block's address; of freed blocks, by
- * their cell.
+ * Labels of heap blocks: a chained hash table of fixed size, keyed by the block's address; of freed blocks, by the
+ * granule it starts in, in which no other block at or above the floor does.
  */
 #include <string.h>
 
+#include "alloc/episode.h"
 #include "alloc/heap.h"
 #include "base/attr.h"
 #include "base/lock.h"
@@ -14,11 +15,9 @@
 enum { NODES = 1 << 16, BUCKETS_LOG2 = 14, BUCKETS = 1 << BUCKETS_LOG2 };
 
 struct node {
-    uintptr_t key; /* address of the block; or of the cell, with the lowest bit set; 0: unused */
+    uintptr_t key; /* address of the block, or of its granule with the lowest bit set; 0: unused */
     uint32_t next; /* number of the next node in the bucket, or of the next unused one; 0: none */
-    uint32_t
-        granule;  /* of the arena, that the block is in; the table counts against limits of data */
-    bool settled; /* while the block lived */
+    bool settled;  /* while the block lived */
     struct label label;
 };
 
@@ -30,6 +29,7 @@ struct table {
 };
 
 static struct table *table;
+static _Atomic uint32_t nr_waiting;
 static struct lock lock = LOCK_INIT(LOCK_RANK_LABELS);
 
 void heap_labels_start(void)
@@ -58,23 +58,9 @@ static uint32_t take_node(void)
     return n;
 }
 
-static uint32_t granule_of(const void *p)
+static uintptr_t waiting_key(const void *p)
 {
-    return (uint32_t)(((uintptr_t)p - slabs.base) >> GRANULE_SHIFT);
-}
-
-static void insert(uintptr_t key, const void *block, const struct label *label)
-{
-    if (table == NULL)
-        return;
-    lock_acquire(&lock);
-    uint32_t n = take_node();
-    if (n != 0) {
-        uint32_t *head = bucket_of(key);
-        table->node[n] = (struct node){key, *head, granule_of(block), false, *label};
-        *head = n;
-    }
-    lock_release(&lock);
+    return (uintptr_t)p >> GRANULE_SHIFT << GRANULE_SHIFT | 1;
 }
 
 static bool is_waiting(uintptr_t key)
@@ -82,15 +68,23 @@ static bool is_waiting(uintptr_t key)
     return (key & 1) != 0;
 }
 
-/* Whether the block's memory has gone back with its slab, as its arm wanted. */
-static bool is_dropped(const struct node *node)
+static void insert(uintptr_t key, const struct label *label)
 {
-    const void *block = (const void *)(slabs.base + ((uintptr_t)node->granule << GRANULE_SHIFT));
-    return arms[node->label.arm].retain == RETAIN_DROP && !heap_has(block);
+    if (table == NULL)
+        return;
+    lock_acquire(&lock);
+    uint32_t n = take_node();
+    if (n != 0) {
+        uint32_t *head = bucket_of(key);
+        table->node[n] = (struct node){key, *head, false, *label};
+        *head = n;
+        atomic_fetch_add_explicit(&nr_waiting, is_waiting(key), memory_order_relaxed);
+    }
+    lock_release(&lock);
 }
 
 /* Takes the node out; false: there is none, or what it stood for is settled. */
-static bool extract(uintptr_t key, bool dropped, struct label *label)
+static bool extract(uintptr_t key, struct label *label)
 {
     bool found = false, settled = false;
     if (table == NULL)
@@ -98,7 +92,7 @@ static bool extract(uintptr_t key, bool dropped, struct label *label)
     lock_acquire(&lock);
     for (uint32_t *link = bucket_of(key); *link != 0; link = &table->node[*link].next) {
         uint32_t n = *link;
-        if (table->node[n].key != key || (dropped && !is_dropped(&table->node[n])))
+        if (table->node[n].key != key)
             continue;
         *label = table->node[n].label;
         settled = table->node[n].settled;
@@ -106,6 +100,7 @@ static bool extract(uintptr_t key, bool dropped, struct label *label)
         table->node[n].key = 0;
         table->node[n].next = table->unused;
         table->unused = n;
+        atomic_fetch_sub_explicit(&nr_waiting, is_waiting(key), memory_order_relaxed);
         found = true;
         break;
     }
@@ -117,12 +112,12 @@ static bool extract(uintptr_t key, bool dropped, struct label *label)
 
 void heap_label(const void *p, const struct label *label)
 {
-    insert((uintptr_t)p, p, label);
+    insert((uintptr_t)p, label);
 }
 
 bool heap_unlabel(const void *p, struct label *label)
 {
-    return extract((uintptr_t)p, false, label);
+    return extract((uintptr_t)p, label);
 }
 
 uint32_t heap_last_label(void)
@@ -163,17 +158,43 @@ bool heap_claim_waiting(uint32_t number, struct label *label)
 
 void heap_label_wait(const void *p, const struct label *label)
 {
-    insert((uintptr_t)label->cell | 1, p, label);
+    insert(waiting_key(p), label);
 }
 
-bool heap_label_next(const struct policy_cell *cell, struct label *label)
+void heap_label_free_done(const void *p, const struct label *label)
 {
-    return extract((uintptr_t)cell | 1, false, label);
+    uintptr_t key = waiting_key(p);
+    if (table == NULL)
+        return;
+    lock_acquire(&lock);
+    for (uint32_t n = *bucket_of(key); n != 0; n = table->node[n].next)
+        if (table->node[n].key == key && table->node[n].label.freed_ns == label->freed_ns)
+            episode_free_done(&table->node[n].label);
+    lock_release(&lock);
 }
 
-bool heap_label_dropped(const struct policy_cell *cell, struct label *label)
+bool heap_label_next(const void *p, struct label *label)
 {
-    return extract((uintptr_t)cell | 1, true, label);
+    return atomic_load_explicit(&nr_waiting, memory_order_relaxed) != 0 &&
+           extract(waiting_key(p), label);
+}
+
+void heap_labels_reused(const void *start, size_t bytes)
+{
+    struct label label;
+    for (const char *p = start; p < (const char *)start + bytes; p += GRANULE_BYTES)
+        while (heap_label_next(p, &label))
+            episode_reused(&label);
+}
+
+void heap_labels_given_back(const void *start, size_t bytes, uint64_t took_ns)
+{
+    struct label label;
+    for (const char *p = start; p < (const char *)start + bytes; p += GRANULE_BYTES)
+        while (heap_label_next(p, &label)) {
+            label.give_back_ns += (uint32_t)(took_ns * label.bytes / bytes);
+            episode_given_back(&label);
+        }
 }
 
 void heap_labels_fork_prepare(void)

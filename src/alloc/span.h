@@ -39,6 +39,9 @@ enum span_state {
     SPAN_SLAB,    /* cut into blocks by the heap */
 };
 
+/* What slabs leave is for slabs first, and they take nothing apart that a site may come back for. */
+#define SITE_OF_SLABS UINT64_C(1)
+
 struct span {
     _Atomic uint8_t state; /* enum span_state */
     uint8_t zone;          /* enum zone_id */

@@ -5,6 +5,7 @@
 
 #include "alloc/episode.h"
 #include "alloc/flush.h"
+#include "alloc/heap.h"
 #include "alloc/run.h"
 #include "alloc/valid.h"
 #include "base/attr.h"
@@ -32,9 +33,6 @@ static const uint64_t TICK_MIN_NS = 10000000, TICK_MAX_NS = 1000000000, NS_PER_M
 
 /* Of slabs it is not known who will want them: a program that was big for a moment is small a second later. */
 static const uint64_t SLAB_IDLE_NS = 500000000;
-
-/* What slabs leave is for slabs first, and they take nothing apart that a site may come back for. */
-static const uint64_t SITE_OF_SLABS = 1;
 
 static struct {
     struct lock lock;
@@ -357,6 +355,8 @@ struct span *store_get_slab(size_t bytes, enum arm_pages pages)
     unlock();
     flush(&due);
     episodes_reused(&former);
+    if (s != NULL)
+        heap_labels_reused(span_address(s), span_bytes(s));
     return s;
 }
 

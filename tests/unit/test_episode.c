@@ -362,7 +362,7 @@ ISOLATED(the_most_blocks_alive_at_once_are_counted)
 }
 
 /* Three blocks of 25 pages, of which the first two to be freed wait for the third. */
-ISOLATED(blocks_of_a_slab_that_is_dropped_are_given_back_when_the_last_is_freed)
+ISOLATED(blocks_of_a_slab_that_is_dropped_are_given_back_with_it)
 {
     enum { BYTES = 100 << 10 };
     uint64_t site = start_with(ARM_HEAP_BASE_TOUCH_DROP);
@@ -373,7 +373,9 @@ ISOLATED(blocks_of_a_slab_that_is_dropped_are_given_back_when_the_last_is_freed)
     hak_free_block(p[0]);
     CHECK(heap_has(p[0]) && stat_get(STAT_episodes) == 0);
     hak_free_block(p[2]);
-    CHECK(!heap_has(p[0]) && stat_get(STAT_episodes) == 3);
+    CHECK(!heap_has(p[0]) && stat_get(STAT_episodes) == 0);
+    store_trim(); /* the batch */
+    CHECK(stat_get(STAT_episodes) == 3);
     const struct policy_band *b = saved_band(site, 16);
     CHECK(b->seen.episodes == 3 && b->seen.reused == 0);
     CHECK(b->cost_sum_ns[ARM_HEAP_BASE_TOUCH_DROP] == 3 * 25 * 1000);
@@ -386,8 +388,33 @@ ISOLATED(blocks_of_a_slab_that_is_kept_wait_for_the_next)
     char *p = get(site, BYTES, BYTES);
     hak_free_block(p);
     CHECK(heap_has(p) && stat_get(STAT_episodes) == 0);
+    CHECK(get(site, BYTES + (20 << 10), 0) != p && stat_get(STAT_episodes) == 0); /* elsewhere */
     CHECK(get(site, BYTES, 0) == p && stat_get(STAT_episodes) == 1);
     CHECK(saved_band(site, 16)->seen.reused == 1);
+}
+
+ISOLATED(a_block_that_was_kept_is_given_back_with_what_the_heap_clears)
+{
+    enum { BYTES = 100 << 10 };
+    uint64_t site = start_with(ARM_HEAP_BASE_TOUCH_KEEP);
+    char *p = get(site, BYTES, BYTES);
+    hak_free_block(p);
+    heap_trim();
+    CHECK(!heap_has(p) && stat_get(STAT_episodes) == 0); /* BigCache has it */
+    store_trim();
+    CHECK(stat_get(STAT_episodes) == 1);
+    const struct policy_band *b = saved_band(site, 16);
+    CHECK(b->seen.reused == 0 && b->cost_sum_ns[ARM_HEAP_BASE_TOUCH_KEEP] == 25 * 1000);
+}
+
+ISOLATED(a_slab_that_takes_over_what_another_left_has_reused_it)
+{
+    enum { BYTES = 100 << 10 };
+    uint64_t site = start_with(ARM_HEAP_BASE_TOUCH_KEEP);
+    hak_free_block(get(site, BYTES, BYTES));
+    heap_trim();
+    CHECK(get(site, BYTES + (20 << 10), 0) != NULL);
+    CHECK(stat_get(STAT_episodes) == 1 && saved_band(site, 16)->seen.reused == 1);
 }
 
 ISOLATED(an_arm_that_is_masked_is_not_learned_from)
@@ -423,8 +450,10 @@ int main(void)
         IN_DIRECTORY(a_block_that_was_enlarged_stays_in_the_band_it_was_asked_in),
         IN_DIRECTORY(very_large_blocks_are_looked_at_in_a_part),
         IN_DIRECTORY(the_most_blocks_alive_at_once_are_counted),
-        IN_DIRECTORY(blocks_of_a_slab_that_is_dropped_are_given_back_when_the_last_is_freed),
+        IN_DIRECTORY(blocks_of_a_slab_that_is_dropped_are_given_back_with_it),
         IN_DIRECTORY(blocks_of_a_slab_that_is_kept_wait_for_the_next),
+        IN_DIRECTORY(a_block_that_was_kept_is_given_back_with_what_the_heap_clears),
+        IN_DIRECTORY(a_slab_that_takes_over_what_another_left_has_reused_it),
         IN_DIRECTORY(an_arm_that_is_masked_is_not_learned_from),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
