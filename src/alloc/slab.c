@@ -1,10 +1,17 @@
 #include "alloc/slab.h"
 
+#include <errno.h>
+
 #include "alloc/store.h"
 #include "os/os.h"
 #include "stats/stats.h"
 
 static const size_t TABLE_STEP_BYTES = 16 << 10;
+
+enum {
+    POPULATE_AFTER = 16,          /* granules of a class, beside which one is little */
+    POPULATE_BLOCK_MAX = 8 << 10, /* of larger blocks most pages may never be touched */
+};
 
 /*
  * The first cache of some processors tells addresses apart by few of their bits. A table and a map that are a multiple of
@@ -125,6 +132,28 @@ void slab_put(struct slab *s, uint64_t idle_ns)
                    (enum arm_retain)block_classes[s->class].retain, idle_ns);
 }
 
+/*
+ * A class that grows touches the whole granule soon: populating its pages at once costs a fraction of a fault each. Of
+ * huge pages one fault is enough, and what is not clean is resident.
+ */
+static void populate(const struct slab *s, uintptr_t carved, size_t bytes)
+{
+    static _Atomic uint32_t nr_granules[SLAB_CLASS_COUNT];
+    static _Atomic bool refused; /* by this kernel */
+    uintptr_t granule = align_down(carved + bytes - 1, GRANULE_BYTES);
+    if (granule < carved || block_classes[s->class].bytes > POPULATE_BLOCK_MAX)
+        return;
+    uint32_t before = atomic_fetch_add_explicit(&nr_granules[s->class], 1, memory_order_relaxed);
+    if (before < POPULATE_AFTER || !s->clean || granule >= arena.zone[ZONE_HUGE].memory.base ||
+        atomic_load_explicit(&refused, memory_order_relaxed))
+        return;
+    int saved_errno = errno;
+    stat_add(STAT_os_madvise, 1);
+    if (os->advise((void *)granule, GRANULE_BYTES, OS_POPULATE) == -EINVAL)
+        atomic_store_explicit(&refused, true, memory_order_relaxed);
+    errno = saved_errno;
+}
+
 void *slab_carve(struct slab *s)
 {
     const struct block_class *c = &block_classes[s->class];
@@ -132,6 +161,7 @@ void *slab_carve(struct slab *s)
     if (n == 0)
         return NULL;
     char *first = (char *)s->start + (size_t)s->carved * c->bytes, *p = first;
+    populate(s, (uintptr_t)first, n * c->bytes);
     for (uint32_t i = 1; i < n; i++, p += c->bytes)
         link_set(p, p + c->bytes, slabs.key);
     link_set(p, NULL, slabs.key);

@@ -277,6 +277,38 @@ static void blocks_of_every_kind_are_whole(void **state)
     for_every_kind(churn);
 }
 
+/* ---- populating ---- */
+
+/* So many granules of blocks of 64 bytes; how many of them were populated. */
+static unsigned populated_of(unsigned granules)
+{
+    fake_forget();
+    for (unsigned i = 0; i < granules * (GRANULE_BYTES / 64); i++)
+        get_small(64);
+    return fake_advised(OS_POPULATE);
+}
+
+ISOLATED(a_class_that_has_grown_is_populated_ahead_a_granule_at_a_time)
+{
+    fake_start();
+    start(HEAP_ARM);
+    CHECK(populated_of(16) == 0);
+    errno = 0;
+    CHECK(populated_of(10) == 10 && errno == 0);
+    fake_forget();
+    for (unsigned i = 0; i < 64; i++)
+        get_small(32 << 10); /* of those, pages may never be touched */
+    CHECK(fake_advised(OS_POPULATE) == 0);
+}
+
+ISOLATED(a_kernel_that_cannot_populate_is_asked_once)
+{
+    fake_start();
+    start(HEAP_ARM);
+    fake.refused[OS_POPULATE] = EINVAL;
+    CHECK(populated_of(30) == 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -293,6 +325,8 @@ int main(void)
         cmocka_unit_test(the_kill_switch_leaves_one_heap_arm),
         cmocka_unit_test(where_free_is_refused_lazy_arms_of_the_heap_drop),
         cmocka_unit_test(blocks_of_every_kind_are_whole),
+        cmocka_unit_test(a_class_that_has_grown_is_populated_ahead_a_granule_at_a_time),
+        cmocka_unit_test(a_kernel_that_cannot_populate_is_asked_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
