@@ -53,10 +53,10 @@ static void follow_noise(struct elo_table *t, int32_t z_q10, int64_t share_q10)
 }
 
 /* Counts an episode for the slow-tail account. True: it was a stall. */
-static bool watch_tail(struct elo_arm *a, int64_t margin_q20, int32_t z_q10)
+static bool watch_tail(struct elo_arm *a, int64_t margin_q20)
 {
     bool first = a->watched == 0; /* nothing is known yet of what it usually costs */
-    bool slow = !first && margin_q20 < -SLOW_Q20 && z_q10 < -MATCH_HUBER_Q10;
+    bool slow = !first && margin_q20 < -SLOW_Q20;
 
     a->watched = add_saturating(a->watched, 1);
     if (!slow || a->slow == UINT32_MAX)
@@ -90,7 +90,7 @@ struct match match_play(struct elo_table *t, int arm, int32_t x_q20)
     m.z_q10 = (int32_t)(z > 1 << 20 ? 1 << 20 : z < -(1 << 20) ? -(1 << 20) : z);
     m.off_q20 = margin;
     m.spread_q24 = (uint32_t)spread;
-    m.stalled = watch_tail(a, margin, m.z_q10);
+    m.stalled = watch_tail(a, margin);
 
     int64_t size = m.z_q10 < 0 ? -(int64_t)m.z_q10 : m.z_q10;
     int64_t wide = spread;

@@ -19,6 +19,10 @@ void state_enter(struct elo_table *t, enum elo_state state)
 {
     bool alone = (t->playable & (t->playable - 1)) == 0;
 
+    if (state == ELO_DECIDED && t->state != ELO_REMATCH)
+        t->purse_q10 = 0;
+    else if (state == ELO_LEARNING && (t->state == ELO_DECIDED || t->state == ELO_REMATCH))
+        t->purse_q10 = CREDIT_Q10;
     t->state = state;
     t->steady = -1;
     if (alone)
@@ -118,10 +122,37 @@ void trial_start_audition(struct elo_table *t)
 }
 
 /*
+ * Whether the prior is nearer to what the arms showed than nothing would be, level apart: how far off it is then, as a variance.
+ */
+static bool prior_is_of_use(const struct elo_table *t, uint32_t *off_q24)
+{
+    int64_t shown[ELO_ARMS], off[ELO_ARMS], sum_shown = 0, sum_off = 0, n = 0;
+    uint64_t square_shown_q24 = 0, square_off_q24 = 0;
+
+    for (int i = 0; i < ELO_ARMS; i++) {
+        if (t->arm[i].plays == 0)
+            continue;
+        shown[n] = t->arm[i].rating_q20;
+        off[n] = shown[n] - t->arm[i].prior_q20;
+        sum_shown += shown[n];
+        sum_off += off[n++];
+    }
+    if (n < 2)
+        return false;
+    for (int64_t k = 0; k < n; k++) {
+        int64_t s = shown[k] - sum_shown / n, o = off[k] - sum_off / n;
+        square_shown_q24 += (uint64_t)(s * s) >> 16;
+        square_off_q24 += (uint64_t)(o * o) >> 16;
+    }
+    *off_q24 = clamp_var_q24((int64_t)(square_off_q24 / (uint64_t)(n - 1)));
+    return square_off_q24 < square_shown_q24;
+}
+
+/*
  * A flat start again, but what was played is known. Par was set by what the prior said of the first arm, so
  * the scale is laid anew through the middle of the arms that were seen.
  */
-static void refute_prior(struct elo_table *t)
+static void start_flat(struct elo_table *t)
 {
     int64_t sum = 0, count = 0;
 
@@ -144,6 +175,16 @@ static void refute_prior(struct elo_table *t)
     }
     t->par_q20 = clamp_par_q20(t->par_q20 - middle);
     t->prior_var_q24 = RATING_PRIOR_VAR_Q24;
+}
+
+/* A prior that has the arms in about the right order is only less sure than it said. */
+static void refute_prior(struct elo_table *t)
+{
+    uint32_t off_q24;
+    if (!prior_is_of_use(t, &off_q24))
+        start_flat(t);
+    else if (off_q24 > t->prior_var_q24)
+        t->prior_var_q24 = off_q24;
     trial_clear(t);
     state_resume(t);
 }

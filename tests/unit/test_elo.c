@@ -149,7 +149,7 @@ static void champion_is_none_then_the_best(void **state)
 
     elo_init(&t, ALL_ARMS, 1);
     assert_int_equal(elo_champion(&t), -1);
-    play_episodes(&t, &p, 600);
+    play_episodes(&t, &p, 1500);
     assert_int_equal(elo_champion(&t), 0);
 }
 
@@ -255,7 +255,7 @@ static void a_slower_champion_is_replaced(void **state)
     struct play p = play_ladder(50000, 1.3, 0.2, 4);
 
     elo_init(&t, ALL_ARMS, 1);
-    play_episodes(&t, &p, 1500);
+    play_episodes(&t, &p, 4000);
     assert_int_equal(elo_champion(&t), 0);
     assert_int_equal(t.state, ELO_DECIDED);
     p.mean_ns[0] *= 4;
@@ -272,7 +272,7 @@ static void a_slower_machine_changes_nothing(void **state)
     bool alarmed = false;
 
     elo_init(&t, ALL_ARMS, 1);
-    play_episodes(&t, &p, 1500);
+    play_episodes(&t, &p, 4000);
     assert_int_equal(t.state, ELO_DECIDED);
     for (int i = 0; i < ELO_ARMS; i++)
         p.mean_ns[i] *= 4;
@@ -342,6 +342,44 @@ static void a_right_prior_stands(void **state)
     for (int i = 8; i < 23; i++)
         bad += t.arm[i].plays;
     assert_true(bad <= 5);
+}
+
+/* Its second is 16 times dearer than it says, and the rest as dear as it says. */
+static void a_prior_that_errs_in_one_arm_keeps_the_others_away(void **state)
+{
+    (void)state;
+    struct elo_table t;
+    struct play p = play_ladder(80000, 1.5, 0.1, 5);
+    uint32_t bad = 0;
+
+    p.mean_ns[1] *= 16;
+    elo_init(&t, ALL_ARMS, 1);
+    predict(&t, 1.5);
+    play_episodes(&t, &p, 100);
+    assert_int_equal(elo_champion(&t), 0);
+    for (int i = 12; i < ELO_ARMS; i++) /* 130 times dearer and more */
+        bad += t.arm[i].plays;
+    assert_true(bad <= 1);
+}
+
+/* Equal but for one that is 50 times cheaper, of which nobody says so: after it is found, the others are paid from what it saves. */
+static void finding_out_costs_a_quarter_of_what_the_champion_costs(void **state)
+{
+    (void)state;
+    struct elo_table t;
+    struct play p = play_ladder(50000, 1, 0.1, 7);
+    double paid = 0;
+
+    p.mean_ns[0] = 1000;
+    elo_init(&t, ALL_ARMS, 1);
+    elo_report(&t, 0, play_cost(&p, 0));
+    elo_report(&t, 1, play_cost(&p, 1));
+    for (int i = 0; i < 400; i++) {
+        int arm = elo_pick(&t);
+        paid += p.mean_ns[arm] / 1000 - 1;
+        elo_report(&t, arm, play_cost(&p, arm));
+    }
+    assert_true(paid <= 400 / 4.0 + 2 * 50);
 }
 
 static void a_wrong_prior_is_refuted(void **state)
@@ -437,6 +475,8 @@ int main(void)
         cmocka_unit_test(a_stalling_arm_is_not_the_champion),
         cmocka_unit_test(a_prior_is_auditioned),
         cmocka_unit_test(a_right_prior_stands),
+        cmocka_unit_test(a_prior_that_errs_in_one_arm_keeps_the_others_away),
+        cmocka_unit_test(finding_out_costs_a_quarter_of_what_the_champion_costs),
         cmocka_unit_test(a_wrong_prior_is_refuted),
         cmocka_unit_test(a_prior_after_the_first_episode_fits_it),
         cmocka_unit_test(a_late_prior_is_not_taken),
