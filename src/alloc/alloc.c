@@ -38,6 +38,13 @@ static size_t page_bytes_of(const struct span *s)
     return s->zone == ZONE_HUGE && arena.huge_bytes != 0 ? arena.huge_bytes : arena.page_bytes;
 }
 
+/* What populating left to do, which the block would otherwise pay for, and nobody see it (policy/calibrate.c). */
+static void touch_all(const struct span *s, size_t bytes)
+{
+    for (size_t at = 0; at < bytes; at += arena.page_bytes)
+        *((volatile char *)span_address(s) + at) = 0;
+}
+
 /* Populates a cold span. */
 static struct filled populate(const struct span *s, size_t bytes)
 {
@@ -45,6 +52,8 @@ static struct filled populate(const struct span *s, size_t bytes)
     uint64_t since_ns = episode_clock(policy_learns());
     stat_add(STAT_os_madvise, 1);
     os->advise(span_address(s), length < span_bytes(s) ? length : span_bytes(s), OS_POPULATE);
+    if (policy_learns())
+        touch_all(s, bytes);
     uint64_t ns = episode_clock(policy_learns()) - since_ns;
     return (struct filled){ns, ns / (length / page)};
 }

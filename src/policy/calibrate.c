@@ -52,12 +52,28 @@ static uint64_t keep_cheapest(uint64_t *best, uint64_t took_ns, const struct ben
     return each;
 }
 
+static void touch(const struct bench *b, char *group)
+{
+    for (size_t at = 0; at < b->group_bytes; at += b->step_bytes)
+        *(volatile char *)(group + at) = 1;
+}
+
 static uint64_t time_touch(const struct bench *b, char *group, uint64_t *best)
 {
     uint64_t since = os->now_ns();
-    for (size_t at = 0; at < b->group_bytes; at += b->step_bytes)
-        *(volatile char *)(group + at) = 1;
+    touch(b, group);
     return keep_cheapest(best, os->now_ns() - since, b);
+}
+
+/* With the first touch: where a hypervisor shadows page tables, that is the most of it, and no fault that anybody here sees. */
+static void time_populate(const struct bench *b, char *group, uint64_t *best)
+{
+    uint64_t since = os->now_ns();
+    stat_add(STAT_os_madvise, 1);
+    if (os->advise(group, b->group_bytes, OS_POPULATE) != 0)
+        return;
+    touch(b, group);
+    keep_cheapest(best, os->now_ns() - since, b);
 }
 
 static void time_advice(const struct bench *b, char *group, enum os_advice advice, uint64_t *best)
@@ -78,7 +94,7 @@ static void measure_round(const struct bench *b, struct times *t, bool first)
     for (int i = 0; i < GROUPS; i++)
         time_advice(b, b->memory + i * b->group_bytes, OS_GIVE_BACK, &t->drop);
     for (int i = 0; i < GROUPS; i++)
-        time_advice(b, b->memory + i * b->group_bytes, OS_POPULATE, &t->populate);
+        time_populate(b, b->memory + i * b->group_bytes, &t->populate);
     for (int i = 0; i < GROUPS; i++)
         time_advice(b, b->memory + i * b->group_bytes, OS_GIVE_LAZILY, &t->lazy);
     os->advise(b->memory, GROUPS * b->group_bytes, OS_GIVE_BACK);

@@ -30,8 +30,8 @@ enum {
 #define CALIBRATION_FIELDS(X)                                                                      \
     X(base_fault, "fault of one base page, ns")                                                    \
     X(huge_fault, "fault of one huge page, ns")                                                    \
-    X(base_populate, "MADV_POPULATE_WRITE, ns per base page")                                      \
-    X(huge_populate, "MADV_POPULATE_WRITE, ns per huge page")                                      \
+    X(base_populate, "MADV_POPULATE_WRITE and the first touch, ns per base page")                  \
+    X(huge_populate, "MADV_POPULATE_WRITE and the first touches, ns per huge page")                \
     X(base_drop, "MADV_DONTNEED, ns per resident base page")                                       \
     X(huge_drop, "MADV_DONTNEED, ns per resident huge page")                                       \
     X(base_lazy, "MADV_FREE, ns per resident base page")                                           \
