@@ -113,7 +113,7 @@ HAK_HOT static void *serve_span(const struct order *o)
 static void note_born_on_heap(const struct order *o, const void *p)
 {
     struct formers former;
-    former.count = heap_label_next(p, &former.label[0]);
+    former.count = former.given = heap_label_next(p, &former.label[0]);
     if (o->decision.cell != NULL) {
         struct label label;
         episode_born(&label, &o->decision, o->bytes, o->since_ns, 0);

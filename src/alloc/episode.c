@@ -53,7 +53,7 @@ HAK_HOT void episode_cold(struct label *label, bool cold, uint64_t fault_ns)
 HAK_HOT void episode_given(struct label *label, const struct formers *former)
 {
     uint64_t pages = 0;
-    for (unsigned i = 0; i < former->count; i++)
+    for (unsigned i = 0; i < former->given; i++)
         pages += former->label[i].base_pages;
     label->given_pages = limit_ns(pages);
 }

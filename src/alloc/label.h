@@ -35,9 +35,10 @@ struct label {
 
 enum { FORMERS_MAX = 8 };
 
-/* The labels of the blocks whose memory a new block was given. */
+/* The labels of the blocks whose memory a new block was given, and of those that it passed by: under their arm, it would have
+ * had theirs. */
 struct formers {
-    unsigned count;
+    unsigned count, given; /* all; the first of them, whose memory it has */
     struct label label[FORMERS_MAX];
 };
 

@@ -277,6 +277,26 @@ HAK_HOT static struct span *get_cached(const struct span_request *request, uint6
     return s;
 }
 
+/*
+ * Learning: this block would have had what the site keeps in the other zone, or, if it begins cold by choice, in its own. Those who
+ * kept it are not to pay for waiting until one of their own arm comes, which may be long while arms are compared.
+ */
+static void note_passed_by(const struct span_request *request, bool cold, uint64_t site,
+                           struct formers *former)
+{
+    for (unsigned zone = 0; zone < ZONE_COUNT && former->count < FORMERS_MAX; zone++) {
+        if (zone == request->zone && !cold)
+            continue;
+        struct cache_entry *e = bigcache_find(
+            &store.cache, zone, (size_t)request->granules << GRANULE_SHIFT, GRANULE_BYTES, site);
+        struct label *label = e != NULL ? &CONTAINER_OF(e, struct span, cache)->label : NULL;
+        if (label == NULL || e->site != site || label->cell == NULL)
+            continue;
+        former->label[former->count++] = *label;
+        label->cell = NULL;
+    }
+}
+
 /* Cuts a span from the arena, making more of that usable as needed. */
 static struct span *get_cold(struct span_request *request)
 {
@@ -318,6 +338,9 @@ HAK_HOT struct span *store_get(enum zone_id zone, size_t bytes, size_t align, ui
         stat_add_locked(STAT_mmap_bytes, block ? bytes : 0);
         add_live(span_bytes(s));
     }
+    former->given = former->count;
+    if (HAK_UNLIKELY(policy_learns()) && how <= STORE_GET_COLD)
+        note_passed_by(&request, how == STORE_GET_COLD, site, former);
     unlock();
     flush(&due);
     return s;

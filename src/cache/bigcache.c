@@ -137,7 +137,7 @@ static struct cache_entry *search_larger(struct list *head, size_t bytes, size_t
     return NULL;
 }
 
-HAK_HOT struct cache_entry *bigcache_take(struct bigcache *c, unsigned zone, size_t bytes,
+HAK_HOT struct cache_entry *bigcache_find(struct bigcache *c, unsigned zone, size_t bytes,
                                           size_t align, uint64_t site)
 {
     unsigned own = size_class(bytes);
@@ -149,6 +149,13 @@ HAK_HOT struct cache_entry *bigcache_take(struct bigcache *c, unsigned zone, siz
         e = class < own + CLASSES_NEAR ? search_bucket(head, bytes, align, site)
                                        : search_larger(head, bytes, align, site);
     }
+    return e;
+}
+
+HAK_HOT struct cache_entry *bigcache_take(struct bigcache *c, unsigned zone, size_t bytes,
+                                          size_t align, uint64_t site)
+{
+    struct cache_entry *e = bigcache_find(c, zone, bytes, align, site);
     if (e != NULL)
         bigcache_remove(c, e);
     return e;

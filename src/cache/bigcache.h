@@ -64,7 +64,11 @@ void cache_entry_init(struct cache_entry *e);
  * linked by its `lru`. */
 void bigcache_put(struct bigcache *c, struct cache_entry *e, uint64_t now_ns, struct list *left);
 
-/* The best entry of at least `bytes`, at a multiple of `align`, taken out; NULL: none. It may be larger. */
+/* The best entry of at least `bytes`, at a multiple of `align`; NULL: none. It may be larger. It stays where it is. */
+struct cache_entry *bigcache_find(struct bigcache *c, unsigned zone, size_t bytes, size_t align,
+                                  uint64_t site);
+
+/* The same, taken out. */
 struct cache_entry *bigcache_take(struct bigcache *c, unsigned zone, size_t bytes, size_t align,
                                   uint64_t site);
 

@@ -124,7 +124,7 @@ void trial_start_audition(struct elo_table *t)
 /*
  * Whether the prior is nearer to what the arms showed than nothing would be, level apart: how far off it is then, as a variance.
  */
-static bool prior_is_of_use(const struct elo_table *t, uint32_t *off_q24)
+static bool prior_is_of_use(const struct elo_table *t, uint32_t *off_q24, uint32_t *apart_q24)
 {
     int64_t shown[ELO_ARMS], off[ELO_ARMS], sum_shown = 0, sum_off = 0, n = 0;
     uint64_t square_shown_q24 = 0, square_off_q24 = 0;
@@ -145,6 +145,7 @@ static bool prior_is_of_use(const struct elo_table *t, uint32_t *off_q24)
         square_off_q24 += (uint64_t)(o * o) >> 16;
     }
     *off_q24 = clamp_var_q24((int64_t)(square_off_q24 / (uint64_t)(n - 1)));
+    *apart_q24 = clamp_var_q24((int64_t)(square_shown_q24 / (uint64_t)(n - 1)));
     return square_off_q24 < square_shown_q24;
 }
 
@@ -152,7 +153,7 @@ static bool prior_is_of_use(const struct elo_table *t, uint32_t *off_q24)
  * A flat start again, but what was played is known. Par was set by what the prior said of the first arm, so
  * the scale is laid anew through the middle of the arms that were seen.
  */
-static void start_flat(struct elo_table *t)
+static void start_flat(struct elo_table *t, uint32_t apart_q24)
 {
     int64_t sum = 0, count = 0;
 
@@ -174,15 +175,15 @@ static void start_flat(struct elo_table *t)
             a->rating_q20 = clamp_log_q20(a->rating_q20 - middle);
     }
     t->par_q20 = clamp_par_q20(t->par_q20 - middle);
-    t->prior_var_q24 = RATING_PRIOR_VAR_Q24;
+    t->prior_var_q24 = apart_q24 > RATING_PRIOR_VAR_Q24 ? apart_q24 : RATING_PRIOR_VAR_Q24;
 }
 
 /* A prior that has the arms in about the right order is only less sure than it said. */
 static void refute_prior(struct elo_table *t)
 {
-    uint32_t off_q24;
-    if (!prior_is_of_use(t, &off_q24))
-        start_flat(t);
+    uint32_t off_q24 = 0, apart_q24 = 0;
+    if (!prior_is_of_use(t, &off_q24, &apart_q24))
+        start_flat(t, apart_q24);
     else if (off_q24 > t->prior_var_q24)
         t->prior_var_q24 = off_q24;
     trial_clear(t);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "alloc/alloc.h"
+#include "alloc/episode.h"
 #include "alloc/living.h"
 #include "alloc/start.h"
 #include "alloc/store.h"
@@ -361,6 +362,22 @@ ISOLATED(the_most_blocks_alive_at_once_are_counted)
     CHECK(saved_band(site, 20)->seen.cold == 5);
 }
 
+/* While arms are compared, one that keeps is not to wait for a block of its own. */
+ISOLATED(what_a_block_of_the_site_passes_by_would_have_been_reused)
+{
+    struct formers former;
+    uint64_t site = start_with(ARM_MMAP_BASE_TOUCH_KEEP);
+    void *p = get(site, MIB, MIB);
+    hak_free_block(p);
+    struct span *s = store_get(ZONE_BASE, MIB, 1, site + 1, STORE_GET_COLD, &former);
+    CHECK(s != NULL && former.count == 0);
+    s = store_get(ZONE_BASE, MIB, 1, site, STORE_GET_COLD, &former);
+    CHECK(s != NULL && span_address(s) != p && former.count == 1 && former.given == 0);
+    episodes_reused(&former);
+    CHECK(saved_band(site, 20)->seen.reused == 1);
+    CHECK(store_get(ZONE_HUGE, MIB, 1, site, STORE_GET_ANY, &former) != NULL && former.count == 0);
+}
+
 /* Three blocks of 25 pages, of which the first two to be freed wait for the third. */
 ISOLATED(blocks_of_a_slab_that_is_dropped_are_given_back_with_it)
 {
@@ -450,6 +467,7 @@ int main(void)
         IN_DIRECTORY(a_block_that_was_enlarged_stays_in_the_band_it_was_asked_in),
         IN_DIRECTORY(very_large_blocks_are_looked_at_in_a_part),
         IN_DIRECTORY(the_most_blocks_alive_at_once_are_counted),
+        IN_DIRECTORY(what_a_block_of_the_site_passes_by_would_have_been_reused),
         IN_DIRECTORY(blocks_of_a_slab_that_is_dropped_are_given_back_with_it),
         IN_DIRECTORY(blocks_of_a_slab_that_is_kept_wait_for_the_next),
         IN_DIRECTORY(a_block_that_was_kept_is_given_back_with_what_the_heap_clears),
