@@ -80,22 +80,13 @@ bool cells_start(const struct cell_context *in_force)
     return cells != NULL;
 }
 
-/* The arm a cell begins with shows what the site is like: the band's default, or what the site does of which this is a
- * context. */
+/* The arm a cell begins with shows what the site is like: the band's default, or of a context, that it is like no other is known
+ * already, what of its pages it touches. */
 static uint8_t arm_to_begin_with(const struct policy_cell *cell)
 {
     unsigned index = cell->band - BAND_FIRST;
-    struct site *of = cell->site->of;
-    struct policy_cell *whole =
-        of != NULL ? atomic_load_explicit(&of->cell[index], memory_order_acquire) : NULL;
-    if (of == NULL)
-        return context.default_arm[index];
-    if (whole == NULL)
-        return atomic_load_explicit(&of->arm[index], memory_order_relaxed);
-    lock_acquire(lock_of(whole));
-    int champion = elo_champion(&whole->now.elo);
-    lock_release(lock_of(whole));
-    return champion >= 0 ? (uint8_t)champion : context.default_arm[index];
+    bool sees = (context.playable[index] & ARM_BIT(SPREAD_SCOUTS_ARM)) != 0;
+    return cell->site->of != NULL && sees ? (uint8_t)SPREAD_SCOUTS_ARM : context.default_arm[index];
 }
 
 /*
