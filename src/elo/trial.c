@@ -19,6 +19,7 @@ void state_enter(struct elo_table *t, enum elo_state state)
 {
     bool alone = (t->playable & (t->playable - 1)) == 0;
 
+    /* The purse is for audits once it is decided, and on credit where it is asked anew. */
     if (state == ELO_DECIDED && t->state != ELO_REMATCH)
         t->purse_q10 = 0;
     else if (state == ELO_LEARNING && (t->state == ELO_DECIDED || t->state == ELO_REMATCH))
