@@ -4,6 +4,7 @@
 #include <stdalign.h>
 #include <string.h>
 
+#include "alloc/clear.h"
 #include "alloc/episode.h"
 #include "alloc/remote.h"
 #include "alloc/store.h"
@@ -99,7 +100,7 @@ HAK_HOT static void *serve_span(const struct order *o)
     if (!s->dirty)
         filled = fill(s, o);
     if (s->dirty && o->zeroed)
-        memset(p, 0, o->bytes);
+        clear_used(p, o->bytes);
     episode_born(&s->label, &o->decision, o->bytes, o->since_ns, filled.ns);
     episode_cold(&s->label, !s->dirty, filled.page_ns);
     episode_given(&s->label, &former);
@@ -401,12 +402,13 @@ static void *move_span(struct span *s, size_t size)
 }
 
 /*
- * A block that grows to the size of a huge page is decided anew, once: what it was served by as a small one
+ * A block that grows to half the size of a huge page is decided anew, once: what it was served by as a small one
  * had no huge pages to choose from.
  */
 static bool is_to_be_decided_anew(const struct span *s, size_t size, struct caller caller)
 {
-    if (arena.huge_bytes == 0 || s->block_bytes >= arena.huge_bytes || size < arena.huge_bytes)
+    size_t least = arena.huge_bytes / 2;
+    if (arena.huge_bytes == 0 || s->block_bytes >= least || size < least)
         return false;
     if (policy_learns())
         return true;

@@ -63,6 +63,12 @@ struct residency {
     uint64_t pages, full, touched;
 };
 
+/* Of some pages of a block, spread over it: how many were written to. */
+struct sample {
+    size_t step; /* one page of so many */
+    uint32_t pages, written;
+};
+
 static void count_window(const unsigned char *vec, size_t pages, size_t stretch,
                          struct residency *r)
 {
@@ -73,24 +79,50 @@ static void count_window(const unsigned char *vec, size_t pages, size_t stretch,
             resident += vec[i] & 1;
         r->pages += resident;
         r->touched += resident > 0;
-        r->full += resident == stretch;
+        r->full += resident == end - at; /* the last one is the block's to its end */
     }
 }
 
-/* Looks at all of a block, or at WINDOWS_MAX windows of it and scales. */
-static struct residency measure_residency(uintptr_t start, size_t pages)
+/* Of a page that was all zeros. */
+static bool is_written(const uint64_t *page)
+{
+    size_t i = 0, n = page_bytes / sizeof(*page);
+    while (i < n && page[i] == 0)
+        i++;
+    return i < n;
+}
+
+/* Not always the same page of a step, or blocks that write to every so-many-th would deceive. Reads what is resident only. */
+static void sample_window(uintptr_t start, const unsigned char *vec, size_t pages, struct sample *s)
+{
+    for (size_t at = 0; at < pages; at += s->step) {
+        size_t i = at + (uint32_t)(at / s->step * 0x9E3779B1u) / 65536 % s->step;
+        if (i >= pages)
+            continue;
+        s->pages++;
+        s->written += (vec[i] & 1) && is_written((const uint64_t *)(start + i * page_bytes));
+    }
+}
+
+/* Looks at all of a block, or at WINDOWS_MAX windows of it and scales. `sample`: which pages were written to; NULL: never mind. */
+static struct residency measure_residency(uintptr_t start, size_t pages, struct sample *sample)
 {
     unsigned char vec[WINDOW_PAGES];
     struct residency r = {0};
     size_t stretch = huge_pages < WINDOW_PAGES ? huge_pages : WINDOW_PAGES;
     size_t windows = (pages + WINDOW_PAGES - 1) / WINDOW_PAGES;
     size_t step = (windows + WINDOWS_MAX - 1) / WINDOWS_MAX;
+    if (sample != NULL)
+        *sample = (struct sample){.step = windows < WINDOWS_MAX ? windows : WINDOWS_MAX};
 
     for (size_t w = 0; w < windows; w += step) {
         size_t first = w * WINDOW_PAGES;
         size_t n = pages - first < WINDOW_PAGES ? pages - first : WINDOW_PAGES;
-        if (os->residency((const void *)(start + first * page_bytes), n * page_bytes, vec) == 0)
-            count_window(vec, n, stretch, &r);
+        if (os->residency((const void *)(start + first * page_bytes), n * page_bytes, vec) != 0)
+            continue;
+        count_window(vec, n, stretch, &r);
+        if (sample != NULL)
+            sample_window(start + first * page_bytes, vec, n, sample);
     }
     r.pages *= step;
     r.full *= step;
@@ -100,11 +132,22 @@ static struct residency measure_residency(uintptr_t start, size_t pages)
     return r;
 }
 
+/* A block of its own that began on zeros. */
+static bool shows_what_is_written(const struct label *label)
+{
+    return label->cold && arms[label->arm].backing == BACKING_MMAP;
+}
+
 static void note_residency(struct label *label, const void *p, size_t bytes)
 {
+    struct sample sample;
+    bool looks = shows_what_is_written(label) && policy_wants_touched(label->cell);
     uintptr_t start = align_down((uintptr_t)p, page_bytes);
     uintptr_t end = align_up((uintptr_t)p + bytes, page_bytes);
-    struct residency r = measure_residency(start, (end - start) / page_bytes);
+    struct residency r =
+        measure_residency(start, (end - start) / page_bytes, looks ? &sample : NULL);
+    if (looks && sample.pages > 0)
+        policy_note_touched(label->cell, sample.written, sample.pages);
     label->base_pages = limit_ns(r.pages);
     label->huge_full = limit_ns(r.full);
     label->huge_touched = limit_ns(r.touched);

@@ -24,10 +24,9 @@ static int advise_each(const struct iovec *v, size_t n, enum os_advice advice)
     return status;
 }
 
-/* One call for all of them where the kernel can, else one for every run of neighbours. */
-static int advise_all(struct iovec *v, size_t n, enum os_advice advice)
+int flush_vector(struct iovec *v, size_t *count, enum os_advice advice)
 {
-    n = batch_coalesce(v, n);
+    size_t n = *count = batch_coalesce(v, *count);
     if (n > 1 && !atomic_load_explicit(&vector_refused, memory_order_relaxed)) {
         stat_add(STAT_os_process_madvise, 1);
         stat_add(STAT_tlb_calls, 1);
@@ -76,9 +75,9 @@ void flush_collect(struct flush *f, struct list *due)
 
 static void advise_flush(struct flush *f)
 {
-    f->drop_status = f->nr_drop > 0 ? advise_all(f->drop, f->nr_drop, OS_GIVE_BACK) : 0;
+    f->drop_status = f->nr_drop > 0 ? flush_vector(f->drop, &f->nr_drop, OS_GIVE_BACK) : 0;
     if (f->nr_lazy > 0)
-        advise_all(f->lazy, f->nr_lazy, OS_GIVE_LAZILY);
+        flush_vector(f->lazy, &f->nr_lazy, OS_GIVE_LAZILY);
     for (size_t i = 0; i < f->nr_spans; i++)
         if (f->span[i]->moved && !f->span[i]->batch.lazy)
             renew(f->span[i]);

@@ -20,6 +20,12 @@ struct flush {
     struct iovec drop[FLUSH_MAX], lazy[FLUSH_MAX];
 };
 
+/*
+ * Advises all of `v`, which it sorts and whose neighbours it joins: `count` is how many there are then. One call where the
+ * kernel can do that, else one for each. 0, or the -errno of one that was refused.
+ */
+int flush_vector(struct iovec *v, size_t *count, enum os_advice advice);
+
 /* Takes up to FLUSH_MAX spans from a list linked by their `batch.link`. */
 void flush_collect(struct flush *f, struct list *due);
 

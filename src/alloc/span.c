@@ -346,7 +346,7 @@ HAK_HOT struct span_request span_request_for(enum zone_id zone, size_t bytes, si
     size_t align = align_bytes > GRANULE_BYTES ? align_bytes : GRANULE_BYTES;
     size_t unit = GRANULE_BYTES;
 
-    if (zone == ZONE_HUGE && arena.huge_bytes != 0 && bytes >= arena.huge_bytes) {
+    if (zone == ZONE_HUGE && arena.huge_bytes != 0 && bytes >= arena.huge_bytes / 2) {
         /* Whole huge pages, so that giving them back never splits one. */
         unit = arena.huge_bytes;
         align = align > unit ? align : unit;

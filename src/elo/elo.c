@@ -26,19 +26,15 @@
 #include "elo/fixed.h"
 #include "elo/match.h"
 #include "elo/mutate.h"
+#include "elo/purse.h"
 #include "elo/rating.h"
 #include "elo/trial.h"
 
 enum {
-    FREEZE_EVERY = 8,       /* episodes between freeze tests */
-    PRIOR_SUREST_Q10 = 51,  /* no prior is surer than 0.05 octaves */
-    AUDIT_SHARE_Q10 = 8,    /* 1/128 of what the champion costs goes to audits */
-    AUDIT_LEAST_Q10 = 128,  /* even an equal arm is audited only so often */
-    DEAREST_Q20 = 10 << 20, /* an arm is not held to be worse than 1024 times */
-    EXPLORE_SHARE_Q10 =
-        256, /* a quarter of what the champion costs goes to finding out who is best */
-    PURSE_MOST_Q10 = 1024 << 10,
-    STALL_Q20 = 2 << 20,
+    FREEZE_EVERY = 8,          /* episodes between freeze tests */
+    PRIOR_SUREST_Q10 = 51,     /* no prior is surer than 0.05 octaves */
+    AUDIT_SHARE_Q10 = 8,       /* 1/128 of what the champion costs goes to audits */
+    AUDIT_LEAST_Q10 = 128,     /* even an equal arm is audited only so often */
     SURPRISE_Q10 = 4096,       /* outliers are dearer, never cheaper: 4 sigma cheaper is a change */
     PRIOR_WEIGHT = 8,          /* arms that the prior of the spread is worth */
     PRIOR_LEAST_Q24 = 1 << 20, /* 1/16: arms are never held to be closer than a quarter octave */
@@ -139,55 +135,10 @@ static int thompson(struct elo_table *t)
     return best;
 }
 
-/* What it costs to be so many octaves behind the champion, beyond the champion's cost and in it. */
-static int32_t price_of_q10(int64_t behind_q20)
-{
-    int64_t q20 = behind_q20 < 0 ? 0 : behind_q20 > DEAREST_Q20 ? DEAREST_Q20 : behind_q20;
-    return (int32_t)(fixed_exp2_q20(q20) >> 10) - 1024;
-}
-
-static int32_t price_q10(const struct elo_table *t, int i)
-{
-    return price_of_q10((int64_t)t->score_q20[t->champion] - t->score_q20[i]);
-}
-
-static void pay(struct elo_table *t, int64_t price_q10)
-{
-    int64_t left = t->purse_q10 - price_q10;
-    t->purse_q10 = (int32_t)(left > PURSE_MOST_Q10    ? PURSE_MOST_Q10
-                             : left < -PURSE_MOST_Q10 ? -PURSE_MOST_Q10
-                                                      : left);
-}
-
-/* While it is learned who is best, the champion puts a share of its cost aside, and what others cost beyond it is paid from that:
- * the arm if there is enough, or if it must be, else the champion. */
-static int pay_for(struct elo_table *t, int arm, bool must)
-{
-    if (t->champion < 0)
-        return arm;
-    int32_t price = price_q10(t, arm);
-    if (!must && price > t->purse_q10)
-        arm = t->champion;
-    else
-        pay(t, price);
-    if (arm == t->champion)
-        pay(t, -EXPLORE_SHARE_Q10);
-    return arm;
-}
-
-/* The arm cost more than was expected, or less. Of a stall, not all: the champion might have stalled too. */
-static void pay_the_rest(struct elo_table *t, int arm, int32_t x_q20)
-{
-    int64_t expected = (int64_t)t->score_q20[t->champion] - t->score_q20[arm];
-    int64_t behind = (int64_t)x_q20 - t->par_q20 + t->score_q20[t->champion];
-    int64_t most = (expected > 0 ? expected : 0) + STALL_Q20;
-    pay(t, (int64_t)price_of_q10(behind < most ? behind : most) - price_of_q10(expected));
-}
-
 static HAK_NOINLINE int pick_thoughtfully(struct elo_table *t)
 {
     if (t->queue.given < t->queue.length)
-        return pay_for(t, t->queue.arm[t->queue.given++], true);
+        return purse_pay_for(t, t->queue.arm[t->queue.given++], true);
     if (t->state == ELO_REMATCH && t->champion >= 0)
         return t->champion;
     if (t->state == ELO_DECIDED && t->audit >= 0) {
@@ -197,7 +148,7 @@ static HAK_NOINLINE int pick_thoughtfully(struct elo_table *t)
         t->steady = t->champion;
         return arm;
     }
-    return pay_for(t, thompson(t), false);
+    return purse_pay_for(t, thompson(t), false);
 }
 
 int elo_pick(struct elo_table *t)
@@ -211,7 +162,7 @@ int elo_pick(struct elo_table *t)
 
 static int32_t audit_price_q10(const struct elo_table *t, int i)
 {
-    int32_t price = price_q10(t, i);
+    int32_t price = purse_price_q10(t, i);
     return price < AUDIT_LEAST_Q10 ? AUDIT_LEAST_Q10 : price;
 }
 
@@ -350,7 +301,7 @@ void elo_report(struct elo_table *t, int arm, uint64_t cost_ns)
         return;
     }
     if (arm != t->champion && t->champion >= 0 && t->state != ELO_DECIDED)
-        pay_the_rest(t, arm, x_q20);
+        purse_pay_the_rest(t, arm, x_q20);
     struct match m = match_play(t, arm, x_q20);
     if (arm != t->champion && !first_of_arm && m.z_q10 > SURPRISE_Q10) {
         a->rating_q20 = clamp_log_q20((int64_t)t->par_q20 - x_q20);

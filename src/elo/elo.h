@@ -97,13 +97,15 @@ struct elo_table {
     int32_t purse_q10;           /* saved up for the next audit, in costs of the champion */
     int32_t price_q10;           /* of that audit */
     int32_t audit;               /* the arm to be audited; -1: none chosen yet */
-    uint32_t replaces;           /* a delta: arms that replace what they are merged into */
-    uint32_t is_delta;           /* made by elo_delta(): shares the rating scale of its base */
-    struct elo_queue {           /* matches of a rematch or an audition */
-        uint8_t length;          /* slots */
-        uint8_t given;           /* so many were handed out by elo_pick() */
-        uint8_t done;            /* a bit for each slot that was reported */
-        uint8_t patience;        /* reports it may still take */
+    uint32_t apart;              /* the arms that play on other memory than the rest */
+    int32_t entry_q20[2]; /* log2 ns of going over to the rest's, and to theirs; 0: costs nothing */
+    uint32_t replaces;    /* a delta: arms that replace what they are merged into */
+    uint32_t is_delta;    /* made by elo_delta(): shares the rating scale of its base */
+    struct elo_queue {    /* matches of a rematch or an audition */
+        uint8_t length;   /* slots */
+        uint8_t given;    /* so many were handed out by elo_pick() */
+        uint8_t done;     /* a bit for each slot that was reported */
+        uint8_t patience; /* reports it may still take */
         uint8_t arm[8];
         int32_t margin_q20[8]; /* how much cheaper than expected */
     } queue;
@@ -125,6 +127,13 @@ void elo_set_playable(struct elo_table *t, uint32_t playable, uint64_t seed);
  * Q10 octaves). Only in state ELO_NEW or with fewer than 2 episodes. It will be auditioned. */
 void elo_set_prior(struct elo_table *t, const int32_t log2_cost_q10[ELO_ARMS],
                    uint32_t deviation_q10);
+
+/*
+ * The arms are on two kinds of memory, those of the set `apart` on the second. An arm that is tried on the kind that the champion
+ * does not use finds nothing there that is warm, which costs `entry_ns[kind]` beyond what a match shows: it is paid from what
+ * finding out may cost.
+ */
+void elo_set_entry(struct elo_table *t, uint32_t apart, const uint64_t entry_ns[2]);
 
 /* The arm to play now: always one that is playable. ELO_DECIDED: the champion, no random number. */
 int elo_pick(struct elo_table *t);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "elo/fixed.h"
+#include "elo/purse.h"
 
 enum {
     REFUTED_Q10 = 3072, /* 3 sigma off refutes a prior */
@@ -107,8 +108,9 @@ static int nearest_behind(const struct elo_table *t, int that, uint32_t but, int
 
 void trial_start_audition(struct elo_table *t)
 {
-    int favourite = best_but(t, 0);
-    int second = favourite < 0 ? -1 : best_but(t, 1u << favourite);
+    uint32_t too_dear = purse_too_dear(t);
+    int favourite = best_but(t, too_dear);
+    int second = favourite < 0 ? -1 : best_but(t, too_dear | 1u << favourite);
 
     trial_clear(t);
     if (second < 0) {
@@ -118,7 +120,9 @@ void trial_start_audition(struct elo_table *t)
     queue_push(t, favourite);
     queue_push(t, second);
     queue_push(t, favourite);
-    queue_push(t, nearest_behind(t, favourite, 0, BAD_OCTAVES_Q20));
+    int bad = nearest_behind(t, favourite, too_dear, BAD_OCTAVES_Q20);
+    if (bad >= 0)
+        queue_push(t, bad);
     state_enter(t, ELO_AUDITION);
 }
 
@@ -210,16 +214,17 @@ void trial_report_audition(struct elo_table *t, int arm, bool first_of_arm, cons
 void trial_start_rematch(struct elo_table *t)
 {
     static const int64_t behind_q20[3] = {0, 0, 1 << 20};
-    uint32_t champion = 1u << t->champion, seen = champion;
-
     rating_refresh_all(t);
     trial_clear(t);
+    uint32_t champion = 1u << t->champion | purse_too_dear(t), seen = champion;
     for (int k = 0; k < 3; k++) {
         int challenger = nearest_behind(t, t->champion, seen, behind_q20[k]);
         if (challenger < 0)
             challenger = nearest_behind(t, t->champion, champion, 0);
-        if (challenger < 0)
+        if (challenger < 0) {
+            t->slower_q10 = t->faster_q10 = 0;
             return;
+        }
         seen |= 1u << challenger;
         queue_push(t, t->champion);
         queue_push(t, challenger);

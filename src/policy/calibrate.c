@@ -14,37 +14,35 @@
 
 enum {
     ROUNDS = 5,
-    GROUPS = 2,     /* timed apart: one slow fault spoils one of them */
-    ROUNDS_MIN = 3, /* the first may have to get its memory from the host */
-    BASE_GROUP_BYTES = 256 << 10,
+    BETTER_SHARE = 4, /* a round that finds nothing cheaper by so small a part is the last */
+    /* The kernel invalidates up to 33 pages one by one, which can be dearer than all at once. */
+    BASE_BYTES = 256 << 10,
     COPIED_BYTES = 128 << 10,
     HUGE_BYTES_MAX = 4 << 20,
     CALLS = 8,
 };
 
-static const uint64_t BUDGET_NS = 7000000; /* for one kind of page: then no more rounds */
-
 struct bench {
     char *memory;
-    size_t group_bytes, page_bytes; /* page: of the kind that is measured */
-    size_t step_bytes;              /* between the bytes that are touched */
+    size_t bytes, page_bytes; /* page: of the kind that is measured */
+    size_t step_bytes;        /* between the bytes that are touched */
 };
 
-/* Cheapest so far, ns a page; and of the pages of each group the first fault of all. */
+/* Cheapest so far, ns a page; and the first fault of all. */
 struct times {
     uint64_t fault, populate, drop, lazy;
-    uint64_t fresh[GROUPS];
+    uint64_t fresh;
 };
 
-static size_t group_pages(const struct bench *b)
+static size_t pages_in(const struct bench *b)
 {
-    return b->group_bytes / b->page_bytes;
+    return b->bytes / b->page_bytes;
 }
 
-/* What each page of a group took. */
+/* What each page took. */
 static uint64_t keep_cheapest(uint64_t *best, uint64_t took_ns, const struct bench *b)
 {
-    uint64_t each = took_ns / group_pages(b);
+    uint64_t each = took_ns / pages_in(b);
     if (each == 0)
         each = 1;
     if (each < *best)
@@ -52,61 +50,62 @@ static uint64_t keep_cheapest(uint64_t *best, uint64_t took_ns, const struct ben
     return each;
 }
 
-static void touch(const struct bench *b, char *group)
+static void touch(const struct bench *b)
 {
-    for (size_t at = 0; at < b->group_bytes; at += b->step_bytes)
-        *(volatile char *)(group + at) = 1;
+    for (size_t at = 0; at < b->bytes; at += b->step_bytes)
+        *(volatile char *)(b->memory + at) = 1;
 }
 
-static uint64_t time_touch(const struct bench *b, char *group, uint64_t *best)
+static uint64_t time_touch(const struct bench *b, uint64_t *best)
 {
     uint64_t since = os->now_ns();
-    touch(b, group);
+    touch(b);
     return keep_cheapest(best, os->now_ns() - since, b);
 }
 
 /* With the first touch: where a hypervisor shadows page tables, that is the most of it, and no fault that anybody here sees. */
-static void time_populate(const struct bench *b, char *group, uint64_t *best)
+static void time_populate(const struct bench *b, uint64_t *best)
 {
     uint64_t since = os->now_ns();
     stat_add(STAT_os_madvise, 1);
-    if (os->advise(group, b->group_bytes, OS_POPULATE) != 0)
+    if (os->advise(b->memory, b->bytes, OS_POPULATE) != 0)
         return;
-    touch(b, group);
+    touch(b);
     keep_cheapest(best, os->now_ns() - since, b);
 }
 
-static void time_advice(const struct bench *b, char *group, enum os_advice advice, uint64_t *best)
+static void time_advice(const struct bench *b, enum os_advice advice, uint64_t *best)
 {
     uint64_t since = os->now_ns();
     stat_add(STAT_os_madvise, 1);
-    if (os->advise(group, b->group_bytes, advice) == 0)
+    if (os->advise(b->memory, b->bytes, advice) == 0)
         keep_cheapest(best, os->now_ns() - since, b);
 }
 
-static void measure_round(const struct bench *b, struct times *t, bool first)
+/* All of them; saturated ones as well. */
+static uint64_t sum_of(const struct times *t)
 {
-    for (int i = 0; i < GROUPS; i++) {
-        uint64_t each_ns = time_touch(b, b->memory + i * b->group_bytes, &t->fault);
-        if (first)
-            t->fresh[i] = each_ns;
-    }
-    for (int i = 0; i < GROUPS; i++)
-        time_advice(b, b->memory + i * b->group_bytes, OS_GIVE_BACK, &t->drop);
-    for (int i = 0; i < GROUPS; i++)
-        time_populate(b, b->memory + i * b->group_bytes, &t->populate);
-    for (int i = 0; i < GROUPS; i++)
-        time_advice(b, b->memory + i * b->group_bytes, OS_GIVE_LAZILY, &t->lazy);
-    os->advise(b->memory, GROUPS * b->group_bytes, OS_GIVE_BACK);
+    return t->fault / 4 + t->populate / 4 + t->drop / 4 + t->lazy / 4;
+}
+
+/* Whether it brought something new: the first one may have had to get its memory from the host. */
+static bool measure_round(const struct bench *b, struct times *t)
+{
+    uint64_t before = sum_of(t), took_ns = time_touch(b, &t->fault);
+    if (t->fresh == 0)
+        t->fresh = took_ns;
+    time_advice(b, OS_GIVE_BACK, &t->drop);
+    time_populate(b, &t->populate);
+    time_advice(b, OS_GIVE_LAZILY, &t->lazy);
+    os->advise(b->memory, b->bytes, OS_GIVE_BACK);
+    return before - sum_of(t) > before / BETTER_SHARE;
 }
 
 static struct times measure(const struct bench *b)
 {
-    struct times t = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, {0}};
-    uint64_t since = os->now_ns();
-    for (int round = 0; round < ROUNDS; round++)
-        if (round < ROUNDS_MIN || os->now_ns() - since < BUDGET_NS)
-            measure_round(b, &t, round == 0);
+    struct times t = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, 0};
+    for (int round = 0; round < ROUNDS && measure_round(b, &t); round++)
+        ;
     /* Advice that an old kernel refuses is not played: its price only must be one. */
     if (t.populate == UINT64_MAX)
         t.populate = t.fault;
@@ -122,7 +121,7 @@ static uint64_t measure_call(char *page, size_t page_bytes)
     uint64_t best = UINT64_MAX;
     struct bench one = {page, page_bytes, page_bytes, page_bytes};
     for (int i = 0; i < CALLS; i++)
-        time_advice(&one, page, OS_GIVE_BACK, &best);
+        time_advice(&one, OS_GIVE_BACK, &best);
     return best != UINT64_MAX ? best : 1;
 }
 
@@ -150,36 +149,29 @@ static uint64_t measure_copy(char *memory)
     return best;
 }
 
-static void note_fresh(struct policy_away *away, const struct bench *b, const struct times *t)
-{
-    for (int i = 0; i < GROUPS; i++)
-        gaps_note_faults(away, AWAY_FRESH, group_pages(b), t->fresh[i], t->fault);
-}
-
 int calibrate(struct calibration *out, struct policy_away away[2], const struct os_machine *machine)
 {
     size_t page = machine->page_bytes;
     size_t huge = machine->huge_bytes <= HUGE_BYTES_MAX ? machine->huge_bytes : 0;
-    size_t group = huge > BASE_GROUP_BYTES ? huge : BASE_GROUP_BYTES;
-    size_t mapped = (GROUPS + 1) * group;
+    size_t align = huge > BASE_BYTES ? huge : BASE_BYTES, mapped = 2 * align;
     char *memory = os->map(mapped);
     stat_add(STAT_os_mmap, 1);
     if (memory == NULL)
         return -ENOMEM;
 
-    struct bench b = {(char *)align_up((uintptr_t)memory, group), BASE_GROUP_BYTES, page, page};
-    os->advise(b.memory, GROUPS * group, OS_USE_BASE);
+    struct bench b = {(char *)align_up((uintptr_t)memory, align), BASE_BYTES, page, page};
+    os->advise(b.memory, align, OS_USE_BASE);
     struct times base = measure(&b), large = base;
-    note_fresh(&away[PAGES_BASE], &b, &base);
+    gaps_note_faults(&away[PAGES_BASE], AWAY_FRESH, pages_in(&b), base.fresh, base.fault);
     out->advise_call = measure_call(b.memory, page);
     out->copy = measure_copy(b.memory);
     if (huge != 0) {
-        os->advise(b.memory, GROUPS * group, OS_USE_HUGE);
+        os->advise(b.memory, align, OS_USE_HUGE);
         b = (struct bench){b.memory, huge, huge, page};
         large = measure(&b);
         limit(&large.fault, base.fault * (huge / page));
         limit(&large.populate, base.populate * (huge / page));
-        note_fresh(&away[PAGES_HUGE], &b, &large);
+        gaps_note_faults(&away[PAGES_HUGE], AWAY_FRESH, pages_in(&b), large.fresh, large.fault);
     }
     os->release(memory, mapped);
     stat_add(STAT_os_munmap, 1);

@@ -5,6 +5,7 @@
 
 #include "base/bits.h"
 #include "base/lock.h"
+#include "policy/prior.h"
 #include "policy/spread.h"
 #include "stats/stats.h"
 
@@ -12,9 +13,7 @@ enum {
     CELL_MAX = 16384,
     STEP_BYTES = 256 << 10, /* of the cells' memory: what is usable counts against limits */
     STRIPES = 16,
-    COLD_PRIOR = 31,
-    PRIOR_DEVIATION_Q10 = 768, /* how far the cost model may be off, in octaves: 0.75 */
-    CLOCK_READINGS = 8,        /* of one block's life, and those that measure that */
+    CLOCK_READINGS = 8,    /* of one block's life, and those that measure that */
     MEASURING_SHARE = 200, /* measuring a decided cell's blocks takes so small a part of the time */
     PASS_OVER_MAX = 1023,
     EPISODES_PER_RECKONING = 64, /* of how long memory is worth keeping; and at powers of two */
@@ -32,6 +31,9 @@ struct policy_cell {
     _Atomic uint32_t to_pass_over; /* what is left of them */
     _Atomic uint8_t steady_arm;    /* and is played for them */
     uint8_t first_arm;             /* played until the first block is settled */
+    bool begun;                    /* the first block has been chosen for */
+    _Atomic bool touched_wanted;   /* nobody has looked yet which pages blocks write to */
+    _Atomic uint32_t touched_q10;  /* share of them; 0: not known */
     _Atomic uint16_t keep_ms[2];   /* by enum arm_pages */
     uint32_t refill_q10[2][2];     /* as in an episode */
     struct gaps gaps;
@@ -89,40 +91,6 @@ static uint8_t arm_to_begin_with(const struct policy_cell *cell)
     return cell->site->of != NULL && sees ? (uint8_t)SPREAD_SCOUTS_ARM : context.default_arm[index];
 }
 
-/*
- * The share (of 1024) of such blocks that start on memory never used before. COLD_PRIOR blocks are supposed to
- * follow, or the first ones would look dear under whatever arm was played first.
- */
-static uint32_t cold_share_q10(const struct policy_seen *seen)
-{
-    uint64_t share = seen->cold * 1024 / (seen->episodes + COLD_PRIOR);
-    return share < 1024 ? (uint32_t)share : 1024;
-}
-
-static void set_prior(struct elo_table *elo, enum arm_id arm, const struct episode *e,
-                      uint32_t cold_q10)
-{
-    uint64_t predicted_ns[ARM_COUNT];
-    int32_t log2_cost_q10[ARM_COUNT];
-    cost_predict(context.prices, arm, e, cold_q10, predicted_ns);
-    for (int i = 0; i < ARM_COUNT; i++)
-        log2_cost_q10[i] = elo_log2_q10(predicted_ns[i]);
-    elo_set_prior(elo, log2_cost_q10, PRIOR_DEVIATION_Q10);
-}
-
-/*
- * Ratings that were found on another machine, at other prices, are not this one's. What was seen of the blocks is: from it
- * and this machine's prices follows what each arm should cost, and that is tried out.
- */
-static void derive_anew(struct policy_band *band, arm_set playable, uint64_t seed)
-{
-    struct episode mean;
-    elo_init(&band->elo, playable, seed);
-    /* Its pages are counted as base pages: whatever was played, that is what was resident. */
-    if (cost_mean_episode(context.prices, &band->seen, &mean))
-        set_prior(&band->elo, ARM_MMAP_BASE_TOUCH_KEEP, &mean, cold_share_q10(&band->seen));
-}
-
 /* How long memory is worth keeping, by the gaps that were seen up to now. */
 static void reckon_keep(struct policy_cell *cell)
 {
@@ -159,8 +127,9 @@ static void start_band(struct policy_cell *cell, const struct policy_band *known
     memcpy(band->played_as, context.played_as[index], sizeof(band->played_as));
     elo_set_playable(&band->elo, context.playable[index], seed);
     if (elsewhere)
-        derive_anew(band, context.playable[index], seed);
+        prior_derive(context.prices, band, context.playable[index], seed);
     reckon_keep(cell);
+    atomic_store_explicit(&cell->touched_wanted, band->elo.episodes == 0, memory_order_relaxed);
     cell->saved = *band;
     if (known == NULL || elsewhere) /* its ratings have a scale of their own */
         memset(&cell->saved.elo, 0, sizeof(cell->saved.elo));
@@ -287,12 +256,21 @@ static void plan_passing_over(struct policy_cell *cell)
     pass_over(cell, n);
 }
 
+/* Whether it is the first block of a cell that nothing is known of: where it is seen which pages it writes to. */
+static bool begins(struct policy_cell *cell)
+{
+    bool first = !cell->begun && cell->now.elo.episodes == 0;
+    cell->begun = true;
+    return first;
+}
+
 void cell_choose(struct policy_cell *cell, size_t bytes, uint32_t depth, struct decision *out)
 {
     lock_acquire(lock_of(cell));
-    out->cold = spread_wants_scout(&cell->spread, cell->site, bytes, depth,
-                                   context.playable[cell->band - BAND_FIRST]);
-    out->arm = out->cold ? SPREAD_SCOUTS_ARM : next_arm(cell);
+    bool scout = spread_wants_scout(&cell->spread, cell->site, bytes, depth,
+                                    context.playable[cell->band - BAND_FIRST]);
+    out->arm = scout ? SPREAD_SCOUTS_ARM : next_arm(cell);
+    out->cold = scout || begins(cell);
     out->keep_ms = keep_ms(cell, out->arm);
     count_block(cell);
     plan_passing_over(cell);
@@ -302,6 +280,24 @@ void cell_choose(struct policy_cell *cell, size_t bytes, uint32_t depth, struct 
 void policy_freed(struct policy_cell *cell)
 {
     atomic_fetch_sub_explicit(&cell->live, 1, memory_order_relaxed);
+}
+
+bool policy_wants_touched(struct policy_cell *cell)
+{
+    return atomic_load_explicit(&cell->touched_wanted, memory_order_relaxed) &&
+           atomic_exchange_explicit(&cell->touched_wanted, false, memory_order_relaxed);
+}
+
+void policy_note_touched(struct policy_cell *cell, uint32_t touched, uint32_t looked_at)
+{
+    uint32_t share_q10 = (uint32_t)((uint64_t)touched * 1024 / looked_at);
+    atomic_store_explicit(&cell->touched_q10, share_q10 > 0 ? share_q10 : 1, memory_order_relaxed);
+}
+
+static uint32_t touched_pages(const struct policy_cell *cell, size_t bytes)
+{
+    uint64_t share_q10 = atomic_load_explicit(&cell->touched_q10, memory_order_relaxed);
+    return (uint32_t)((share_q10 * (bytes / context.prices->page_bytes) + 1023) / 1024);
 }
 
 static void add_seen(struct policy_seen *seen, const struct episode *e, const struct prices *prices)
@@ -336,9 +332,10 @@ void policy_reward(struct policy_cell *cell, enum arm_id arm, const struct episo
 
     lock_acquire(lock_of(cell));
     e->peak = cell->peak;
+    e->touched_pages = touched_pages(cell, e->bytes);
     memcpy(e->refill_q10, cell->refill_q10, sizeof(e->refill_q10));
     add_seen(&band->seen, e, prices);
-    uint32_t cold_q10 = cold_share_q10(&band->seen);
+    uint32_t cold_q10 = prior_cold_share_q10(&band->seen);
     uint64_t cost = cost_of_episode_ns(prices, arm, e, cold_q10);
     bool first = band->elo.episodes == 0;
     if (band->cost_sum_ns[arm] <= UINT64_MAX - cost)
@@ -348,8 +345,9 @@ void policy_reward(struct policy_cell *cell, enum arm_id arm, const struct episo
         count_passed_over(cell);
         pass_over(cell, 0);
     }
+    prior_set_entry(prices, &band->elo, arm, e);
     if (first)
-        set_prior(&band->elo, arm, e, cold_q10);
+        prior_set(prices, &band->elo, arm, e, cold_q10);
     if (cell->passed_over != 0) /* which of its blocks had that memory is not known */
         cell->gaps.nr_away = 0;
     int ended = gaps_note(&cell->gaps, band->gaps, e, since_ns);

@@ -64,12 +64,15 @@ static uint64_t base_pages_in_huge(const struct prices *p)
     return p->huge_bytes / p->page_bytes;
 }
 
-/* A block that shares a huge page holds its share of it: alone, all of it. */
+/* A block that ends inside a huge page holds it whole; one that shares it, its share of it: alone, all of it. */
 static uint64_t pages_held(const struct prices *p, enum arm_id arm, const struct episode *e)
 {
-    uint64_t share = base_pages_in_huge(p) / (e->peak > 0 ? e->peak : 1);
-    return shares_huge_pages(arm) && e->base_pages > 0 && share > e->base_pages ? share
-                                                                                : e->base_pages;
+    uint64_t least = 0;
+    if (shares_huge_pages(arm) && e->base_pages > 0)
+        least = base_pages_in_huge(p) / (e->peak > 0 ? e->peak : 1);
+    else if (arms[arm].pages == PAGES_HUGE)
+        least = (uint64_t)e->huge_full * base_pages_in_huge(p);
+    return least > e->base_pages ? least : e->base_pages;
 }
 
 uint64_t cost_of_filling_ns(const struct prices *p, enum arm_id arm, const struct episode *e)
@@ -205,7 +208,12 @@ bool cost_copying_pays(const struct prices *p, enum arm_pages pages, size_t copi
     return copying < (unsigned __int128)filled_bytes * fault / page;
 }
 
-/* The episode as it would have been on the other kind of pages. */
+static uint32_t pages_of(const struct prices *p, const struct episode *e)
+{
+    return (uint32_t)((e->bytes + p->page_bytes - 1) / p->page_bytes);
+}
+
+/* The episode with what would have been resident: of the other kind of pages, and where all of them are populated. */
 static struct episode on_pages(const struct prices *p, const struct episode *e, enum arm_id played,
                                enum arm_id arm)
 {
@@ -213,7 +221,12 @@ static struct episode on_pages(const struct prices *p, const struct episode *e, 
     enum arm_pages from = (enum arm_pages)arms[played].pages;
     enum arm_pages to = (enum arm_pages)arms[arm].pages;
     if (shares_huge_pages(arm) && from == PAGES_BASE && e->base_pages > 0)
-        other.base_pages = (uint32_t)((e->bytes + p->page_bytes - 1) / p->page_bytes);
+        other.base_pages = pages_of(p, e);
+    else if (to == PAGES_BASE && arms[arm].backing == BACKING_MMAP &&
+             arms[arm].fill == FILL_PREFAULT)
+        other.base_pages = pages_of(p, e);
+    else if (to == PAGES_BASE && from == PAGES_HUGE && e->touched_pages != 0)
+        other.base_pages = e->touched_pages;
     else if (to == PAGES_HUGE && from == PAGES_BASE) {
         other.huge_full = e->huge_touched;
         other.base_pages = e->huge_touched * (uint32_t)(p->huge_bytes / p->page_bytes);
@@ -250,9 +263,9 @@ static struct episode under_arm(const struct prices *p, enum arm_id played, cons
     other.idle_ns = !kept ? PREDICTED_WAIT_NS : e->idle_ns < break_even ? e->idle_ns : break_even;
     if (!kept)
         other.grew_pages = 0; /* it begins cold, and pays for all it touches */
-    other.give_back_ns = other.given_back ? giving_back_ns(p, arm, e, false) : 0;
+    other.give_back_ns = other.given_back ? giving_back_ns(p, arm, &other, false) : 0;
     if (is->retain == RETAIN_LAZY)
-        other.give_back_ns += giving_back_ns(p, arm, e, true);
+        other.give_back_ns += giving_back_ns(p, arm, &other, true);
     return other;
 }
 
@@ -262,6 +275,16 @@ void cost_predict(const struct prices *p, enum arm_id played, const struct episo
     for (int i = 0; i < ARM_COUNT; i++) {
         struct episode other = under_arm(p, played, e, (enum arm_id)i);
         cost_ns[i] = cost_of_episode_ns(p, (enum arm_id)i, &other, cold_q10);
+    }
+}
+
+void cost_of_entry_ns(const struct prices *p, enum arm_id played, const struct episode *e,
+                      uint64_t entry_ns[2])
+{
+    static const enum arm_id on[2] = {ARM_MMAP_BASE_TOUCH_KEEP, ARM_MMAP_HUGE_TOUCH_KEEP};
+    for (int pages = PAGES_BASE; pages <= PAGES_HUGE; pages++) {
+        struct episode other = on_pages(p, e, played, on[pages]);
+        entry_ns[pages] = saturate(cost_of_first_fills_ns(p, on[pages], &other, 1024));
     }
 }
 

@@ -61,11 +61,15 @@ bool cost_copying_pays(const struct prices *p, enum arm_pages pages, size_t copi
 void cost_predict(const struct prices *p, enum arm_id played, const struct episode *e,
                   uint32_t cold_q10, uint64_t cost_ns[ARM_COUNT]);
 
+/* Filling what such a block has resident, on either kind of pages, where nothing was left there by others. */
+void cost_of_entry_ns(const struct prices *p, enum arm_id played, const struct episode *e,
+                      uint64_t entry_ns[2]);
+
 /* An episode as they were on average, by the sums. false: there were none. */
 bool cost_mean_episode(const struct prices *p, const struct policy_seen *seen,
                        struct episode *mean);
 
-/* Measures the prices on this machine, in under 20 ms, and notes in `away` what memory cost that was fresh. 0, or -errno and
+/* Measures the prices on this machine, in some ms, and notes in `away` what memory cost that was fresh. 0, or -errno and
  * nothing is changed. */
 int calibrate(struct calibration *out, struct policy_away away[2],
               const struct os_machine *machine);

@@ -82,8 +82,8 @@ static void find_arms(const struct os_machine *machine, bool have_arena)
     can.heap_huge_pages = huge != 0 && huge <= HEAP_HUGE_PAGE_BYTES;
     for (unsigned i = 0; i < BAND_COUNT; i++) {
         can.heap = heap_holds(i + BAND_FIRST, have_arena);
-        /* A block smaller than a huge page would share it with others, and could not give it back. */
-        can.huge_pages = huge != 0 && (uint64_t)1 << (i + BAND_FIRST) >= huge;
+        /* A block smaller than half a huge page would waste most of it, or share it and could not give it back. */
+        can.huge_pages = huge != 0 && (uint64_t)2 << (i + BAND_FIRST) >= huge;
         policy.playable[i] = arm_pool(&can, policy.played_as[i]);
         policy.default_arm[i] = playable_arm(i, default_arms[i]);
     }

@@ -60,7 +60,9 @@ struct episode {
     bool cold;         /* began on memory of which nothing was resident */
     uint32_t depth;    /* of the stack, where it was asked for; 0: not known */
     uint32_t fault_ns; /* of a page of a cold block, where one was timed; 0: none was */
-    uint32_t peak;     /* most blocks of its site and band at once; set by this layer */
+    uint32_t
+        touched_pages; /* that such blocks write to, where that was seen; 0: was not. Set by this layer */
+    uint32_t peak; /* most blocks of its site and band at once; set by this layer */
     /* How many times the calibrated price pages of such blocks cost to have again, in 1/1024, by enum arm_pages and enum
      * refill; 0: once. Set by this layer. */
     uint32_t refill_q10[2][2];
@@ -76,6 +78,15 @@ struct decision policy_choose(struct caller caller, size_t bytes);
 
 /* A block that was chosen for is freed. */
 void policy_freed(struct policy_cell *cell);
+
+/*
+ * Whether it is to be seen, of a block that is freed now, which pages it wrote to: what is resident says nothing of that on huge
+ * pages, and without it nobody would try others. True once, of a site and band that nothing is known of.
+ */
+bool policy_wants_touched(struct policy_cell *cell);
+
+/* So many of its pages (> 0) were looked at, and so many of them were written to. */
+void policy_note_touched(struct policy_cell *cell, uint32_t touched, uint32_t looked_at);
 
 /* A block's life is settled: prices the facts and reports them under the arm that was played. */
 void policy_reward(struct policy_cell *cell, enum arm_id arm, const struct episode *episode);

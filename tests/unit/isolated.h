@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -25,6 +26,11 @@
             _exit(1);                                                                              \
         }                                                                                          \
     } while (0)
+
+__attribute__((unused)) static bool all_zero(const char *p, size_t bytes)
+{
+    return p[0] == 0 && memcmp(p, p + 1, bytes - 1) == 0;
+}
 
 /* The wait status of a child that ran `body`; 0 when it came to its end. */
 __attribute__((unused)) static int isolated_status(void (*body)(void))

@@ -52,11 +52,12 @@ ISOLATED(huge_pages_lie_in_the_other_zone)
     CHECK(is_a_span(p) && zone_of(p) == ZONE_HUGE && (uintptr_t)p % (2 * MIB) == 0);
 }
 
-ISOLATED(blocks_smaller_than_a_huge_page_are_on_base_pages_whatever_the_arm)
+ISOLATED(blocks_smaller_than_half_a_huge_page_are_on_base_pages_whatever_the_arm)
 {
     fake_start();
     start("mmap/huge/touch/keep");
-    CHECK(zone_of(get(MIB)) == ZONE_BASE);
+    CHECK(zone_of(get(MIB - 1)) == ZONE_BASE);
+    CHECK(zone_of(get(MIB)) == ZONE_HUGE);
 }
 
 ISOLATED(zones_are_advised_once_and_for_all)
@@ -316,7 +317,7 @@ int main(void)
         cmocka_unit_test(small_blocks_ask_nobody_for_a_decision),
         cmocka_unit_test(pages_decide_the_zone),
         cmocka_unit_test(huge_pages_lie_in_the_other_zone),
-        cmocka_unit_test(blocks_smaller_than_a_huge_page_are_on_base_pages_whatever_the_arm),
+        cmocka_unit_test(blocks_smaller_than_half_a_huge_page_are_on_base_pages_whatever_the_arm),
         cmocka_unit_test(zones_are_advised_once_and_for_all),
         cmocka_unit_test(prefault_populates_a_cold_block_before_it_is_returned),
         cmocka_unit_test(touch_populates_nothing),

@@ -242,6 +242,47 @@ static void predictions_know_a_sparse_block(void **state)
     assert_true(cost_ns[ARM_MMAP_BASE_TOUCH_DROP] < cost_ns[ARM_MMAP_BASE_PREFAULT_DROP]);
 }
 
+/* On huge pages all is resident, whatever the block wrote to. */
+static void predictions_know_what_a_block_on_huge_pages_writes_to(void **state)
+{
+    uint64_t cost_ns[ARM_COUNT];
+    struct episode e = {.bytes = 8 * MIB,
+                        .base_pages = 2048,
+                        .huge_full = 4,
+                        .huge_touched = 4,
+                        .live_ns = SECOND / 100,
+                        .given_back = true};
+    cost_predict(&prices, ARM_MMAP_HUGE_TOUCH_KEEP, &e, 1024, cost_ns);
+    assert_true(cost_ns[ARM_MMAP_BASE_TOUCH_DROP] > cost_ns[ARM_MMAP_HUGE_TOUCH_DROP]);
+    e.touched_pages = 32;
+    cost_predict(&prices, ARM_MMAP_HUGE_TOUCH_KEEP, &e, 1024, cost_ns);
+    assert_true(cost_ns[ARM_MMAP_BASE_TOUCH_DROP] < cost_ns[ARM_MMAP_HUGE_TOUCH_DROP]);
+    assert_true(cost_ns[ARM_MMAP_BASE_PREFAULT_DROP] > cost_ns[ARM_MMAP_BASE_TOUCH_DROP]);
+}
+
+/* 7 MiB are four huge pages, the last of which nobody else can have. */
+static void a_block_that_ends_inside_a_huge_page_holds_all_of_it(void **state)
+{
+    struct episode e = {
+        .base_pages = 7 * 256, .huge_full = 4, .huge_touched = 4, .live_ns = SECOND};
+    assert_int_equal(cost_of_filling_ns(&prices, ARM_MMAP_HUGE_TOUCH_KEEP, &e),
+                     4 * prices.of.huge_fault);
+    e.reused = true;
+    assert_int_equal(cost_of_episode_ns(&prices, ARM_MMAP_HUGE_TOUCH_KEEP, &e, 0),
+                     cost_of_holding_ns(&prices, 8 * MIB, SECOND));
+    assert_int_equal(cost_of_episode_ns(&prices, ARM_MMAP_BASE_TOUCH_KEEP, &e, 0),
+                     cost_of_holding_ns(&prices, 7 * MIB, SECOND));
+}
+
+static void going_over_to_other_pages_costs_their_faults(void **state)
+{
+    uint64_t entry_ns[2];
+    struct episode e = {.bytes = 8 * MIB, .base_pages = 100, .huge_touched = 2};
+    cost_of_entry_ns(&prices, ARM_MMAP_BASE_TOUCH_KEEP, &e, entry_ns);
+    assert_int_equal(entry_ns[PAGES_BASE], 100 * prices.of.base_fault);
+    assert_int_equal(entry_ns[PAGES_HUGE], 2 * prices.of.huge_fault);
+}
+
 /* The clock moves by a microsecond a reading: every price is there, and positive. */
 ISOLATED(calibration_finds_every_price_and_gives_its_memory_back)
 {
@@ -294,6 +335,9 @@ int main(void)
         cmocka_unit_test(pages_beyond_those_that_were_given_are_paid_for),
         cmocka_unit_test(pages_never_used_before_cost_what_the_machine_adds_to_either_kind),
         cmocka_unit_test(predictions_know_a_sparse_block),
+        cmocka_unit_test(predictions_know_what_a_block_on_huge_pages_writes_to),
+        cmocka_unit_test(a_block_that_ends_inside_a_huge_page_holds_all_of_it),
+        cmocka_unit_test(going_over_to_other_pages_costs_their_faults),
         cmocka_unit_test(calibration_finds_every_price_and_gives_its_memory_back),
         cmocka_unit_test(
             calibration_without_memory_or_advice_changes_nothing_or_finds_prices_all_the_same),

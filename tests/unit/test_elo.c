@@ -362,26 +362,6 @@ static void a_prior_that_errs_in_one_arm_keeps_the_others_away(void **state)
     assert_true(bad <= 1);
 }
 
-/* Equal but for one that is 50 times cheaper, of which nobody says so: after it is found, the others are paid from what it saves. */
-static void finding_out_costs_a_quarter_of_what_the_champion_costs(void **state)
-{
-    (void)state;
-    struct elo_table t;
-    struct play p = play_ladder(50000, 1, 0.1, 7);
-    double paid = 0;
-
-    p.mean_ns[0] = 1000;
-    elo_init(&t, ALL_ARMS, 1);
-    elo_report(&t, 0, play_cost(&p, 0));
-    elo_report(&t, 1, play_cost(&p, 1));
-    for (int i = 0; i < 400; i++) {
-        int arm = elo_pick(&t);
-        paid += p.mean_ns[arm] / 1000 - 1;
-        elo_report(&t, arm, play_cost(&p, arm));
-    }
-    assert_true(paid <= 400 / 4.0 + 2 * 50);
-}
-
 static void a_wrong_prior_is_refuted(void **state)
 {
     (void)state;
@@ -476,7 +456,6 @@ int main(void)
         cmocka_unit_test(a_prior_is_auditioned),
         cmocka_unit_test(a_right_prior_stands),
         cmocka_unit_test(a_prior_that_errs_in_one_arm_keeps_the_others_away),
-        cmocka_unit_test(finding_out_costs_a_quarter_of_what_the_champion_costs),
         cmocka_unit_test(a_wrong_prior_is_refuted),
         cmocka_unit_test(a_prior_after_the_first_episode_fits_it),
         cmocka_unit_test(a_late_prior_is_not_taken),

@@ -137,9 +137,11 @@ ISOLATED(wanted_room_is_left_behind_at_the_frontier)
 ISOLATED(large_spans_of_the_huge_zone_are_whole_huge_pages)
 {
     start(256 * MIB);
-    struct span *small = take(ZONE_HUGE, MIB, 1);
+    struct span *small = take(ZONE_HUGE, MIB - GRANULE_BYTES, 1);
+    struct span *half = take(ZONE_HUGE, MIB, 1);
     struct span *large = take(ZONE_HUGE, 2 * MIB + 1, 1);
-    CHECK(span_bytes(small) == MIB);
+    CHECK(span_bytes(small) == MIB - GRANULE_BYTES);
+    CHECK(span_bytes(half) == 2 * MIB);
     CHECK(span_bytes(large) == 4 * MIB);
     CHECK((uintptr_t)span_address(large) % (2 * MIB) == 0);
     CHECK((uintptr_t)span_address(large) >= arena.zone[ZONE_HUGE].memory.base);

@@ -43,11 +43,6 @@ static void get_many(char *p[], unsigned n, size_t bytes)
     fake_forget();
 }
 
-static bool all_zero(const char *p, size_t bytes)
-{
-    return p[0] == 0 && memcmp(p, p + 1, bytes - 1) == 0;
-}
-
 static uint64_t gauge(enum stat_id id)
 {
     store_set_gauges();

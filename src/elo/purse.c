@@ -1,0 +1,82 @@
+#include "elo/purse.h"
+
+#include "elo/fixed.h"
+#include "elo/rating.h"
+
+enum {
+    DEAREST_Q20 = 10 << 20, /* an arm is not held to be worse than 1024 times */
+    SHARE_Q10 = 256, /* a quarter of what the champion costs goes to finding out who is best */
+    PURSE_MOST_Q10 = 1024 << 10,
+    STALL_Q20 = 2 << 20,
+    MATCH_MOST_Q10 = 16 << 10, /* costs of the champion that a match which is asked for may take */
+};
+
+/* What it costs to be so many octaves behind the champion, beyond the champion's cost and in it. */
+static int32_t price_of_q10(int64_t behind_q20)
+{
+    int64_t q20 = behind_q20 < 0 ? 0 : behind_q20 > DEAREST_Q20 ? DEAREST_Q20 : behind_q20;
+    return (int32_t)(fixed_exp2_q20(q20) >> 10) - 1024;
+}
+
+void elo_set_entry(struct elo_table *t, uint32_t apart, const uint64_t entry_ns[2])
+{
+    t->apart = apart;
+    for (int kind = 0; kind < 2; kind++)
+        t->entry_q20[kind] = fixed_log2_q20(entry_ns[kind]);
+}
+
+/* Of going over to the memory that an arm plays on, where the champion is on the other. */
+static int32_t entry_price_q10(const struct elo_table *t, int i)
+{
+    uint32_t kind = t->apart >> i & 1;
+    if (kind == (t->apart >> t->champion & 1) || t->entry_q20[kind] == 0)
+        return 0;
+    int64_t champions_q20 = (int64_t)t->par_q20 - t->score_q20[t->champion];
+    uint64_t price = fixed_exp2_q20(t->entry_q20[kind] - champions_q20) >> 10;
+    return price < PURSE_MOST_Q10 ? (int32_t)price : PURSE_MOST_Q10;
+}
+
+int32_t purse_price_q10(const struct elo_table *t, int i)
+{
+    return price_of_q10((int64_t)t->score_q20[t->champion] - t->score_q20[i]) +
+           entry_price_q10(t, i);
+}
+
+static void pay(struct elo_table *t, int64_t price_q10)
+{
+    int64_t left = t->purse_q10 - price_q10;
+    t->purse_q10 = (int32_t)(left > PURSE_MOST_Q10    ? PURSE_MOST_Q10
+                             : left < -PURSE_MOST_Q10 ? -PURSE_MOST_Q10
+                                                      : left);
+}
+
+int purse_pay_for(struct elo_table *t, int arm, bool must)
+{
+    if (t->champion < 0)
+        return arm;
+    int32_t price = purse_price_q10(t, arm);
+    if (!must && price > t->purse_q10)
+        arm = t->champion;
+    else
+        pay(t, price);
+    if (arm == t->champion)
+        pay(t, -SHARE_Q10);
+    return arm;
+}
+
+void purse_pay_the_rest(struct elo_table *t, int arm, int32_t x_q20)
+{
+    int64_t expected = (int64_t)t->score_q20[t->champion] - t->score_q20[arm];
+    int64_t behind = (int64_t)x_q20 - t->par_q20 + t->score_q20[t->champion];
+    int64_t most = (expected > 0 ? expected : 0) + STALL_Q20;
+    pay(t, (int64_t)price_of_q10(behind < most ? behind : most) - price_of_q10(expected));
+}
+
+uint32_t purse_too_dear(const struct elo_table *t)
+{
+    uint32_t arms = 0;
+    for (int i = 0; t->champion >= 0 && i < ELO_ARMS; i++)
+        if (purse_price_q10(t, i) > MATCH_MOST_Q10)
+            arms |= 1u << i;
+    return arms;
+}

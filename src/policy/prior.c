@@ -1,0 +1,42 @@
+#include "policy/prior.h"
+
+enum {
+    COLD_PRIOR = 31,
+    DEVIATION_Q10 = 768, /* how far the cost model may be off, in octaves: 0.75 */
+};
+
+uint32_t prior_cold_share_q10(const struct policy_seen *seen)
+{
+    uint64_t share = seen->cold * 1024 / (seen->episodes + COLD_PRIOR);
+    return share < 1024 ? (uint32_t)share : 1024;
+}
+
+void prior_set(const struct prices *prices, struct elo_table *elo, enum arm_id arm, const struct episode *e,
+                      uint32_t cold_q10)
+{
+    uint64_t predicted_ns[ARM_COUNT];
+    int32_t log2_cost_q10[ARM_COUNT];
+    cost_predict(prices, arm, e, cold_q10, predicted_ns);
+    for (int i = 0; i < ARM_COUNT; i++)
+        log2_cost_q10[i] = elo_log2_q10(predicted_ns[i]);
+    elo_set_prior(elo, log2_cost_q10, DEVIATION_Q10);
+}
+
+void prior_set_entry(const struct prices *prices, struct elo_table *elo, enum arm_id arm, const struct episode *e)
+{
+    uint32_t on_huge = 0;
+    uint64_t entry_ns[2];
+    for (int i = 0; i < ARM_COUNT; i++)
+        on_huge |= arms[i].pages == PAGES_HUGE ? ARM_BIT(i) : 0;
+    cost_of_entry_ns(prices, arm, e, entry_ns);
+    elo_set_entry(elo, on_huge, entry_ns);
+}
+
+void prior_derive(const struct prices *prices, struct policy_band *band, arm_set playable, uint64_t seed)
+{
+    struct episode mean;
+    elo_init(&band->elo, playable, seed);
+    /* Its pages are counted as base pages: whatever was played, that is what was resident. */
+    if (cost_mean_episode(prices, &band->seen, &mean))
+        prior_set(prices, &band->elo, ARM_MMAP_BASE_TOUCH_KEEP, &mean, prior_cold_share_q10(&band->seen));
+}

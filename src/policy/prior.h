@@ -1,0 +1,31 @@
+/*
+ * What is supposed of arms before they are played: by the cost model, from what is known of the site's blocks.
+ */
+#ifndef HAK_POLICY_PRIOR_H
+#define HAK_POLICY_PRIOR_H
+
+#include "elo/elo.h"
+#include "policy/cost.h"
+
+/*
+ * The share (of 1024) of such blocks that start on memory never used before. Some more blocks are supposed to
+ * follow, or the first ones would look dear under whatever arm was played first.
+ */
+uint32_t prior_cold_share_q10(const struct policy_seen *seen);
+
+/* From the first episode, under `arm`, follows what each would cost. */
+void prior_set(const struct prices *prices, struct elo_table *elo, enum arm_id arm,
+               const struct episode *e, uint32_t cold_q10);
+
+/* What it costs to try an arm on the other kind of pages, where the site has nothing warm. */
+void prior_set_entry(const struct prices *prices, struct elo_table *elo, enum arm_id arm,
+                     const struct episode *e);
+
+/*
+ * Ratings that were found on another machine, at other prices, are not this one's. What was seen of the blocks is: from it
+ * and this machine's prices follows what each arm should cost, and that is tried out.
+ */
+void prior_derive(const struct prices *prices, struct policy_band *band, arm_set playable,
+                  uint64_t seed);
+
+#endif

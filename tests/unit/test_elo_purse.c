@@ -1,0 +1,62 @@
+/* What finding out may cost, and what it costs to go over to other memory. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "elo_play.h"
+
+/* Equal but for one that is 50 times cheaper, of which nobody says so: after it is found, the others are paid from what it saves. */
+static void finding_out_costs_a_quarter_of_what_the_champion_costs(void **state)
+{
+    (void)state;
+    struct elo_table t;
+    struct play p = play_ladder(50000, 1, 0.1, 7);
+    double paid = 0;
+
+    p.mean_ns[0] = 1000;
+    elo_init(&t, ALL_ARMS, 1);
+    elo_report(&t, 0, play_cost(&p, 0));
+    elo_report(&t, 1, play_cost(&p, 1));
+    for (int i = 0; i < 400; i++) {
+        int arm = elo_pick(&t);
+        paid += p.mean_ns[arm] / 1000 - 1;
+        elo_report(&t, arm, play_cost(&p, arm));
+    }
+    assert_true(paid <= 400 / 4.0 + 2 * 50);
+}
+
+/*
+ * Arms of the other kind would cost the same, but going over to them costs as much as 1000 episodes: few are tried, where without
+ * that all would be.
+ */
+static void arms_on_other_memory_are_tried_when_that_can_be_paid_for(void **state)
+{
+    enum { APART = 0xfff000 };
+    static const uint64_t nothing[2] = {0, 0}, dear[2] = {100 * 1000000, 100 * 1000000};
+    unsigned tried[2] = {0, 0};
+    for (unsigned is_dear = 0; is_dear < 2; is_dear++) {
+        struct elo_table t;
+        struct play p = play_ladder(100000, 1.0, 0.2, 3);
+        elo_init(&t, ALL_ARMS, 3);
+        elo_set_entry(&t, APART, is_dear ? dear : nothing);
+        for (int i = 0; i < 400; i++) {
+            int before = t.champion, arm = elo_pick(&t);
+            tried[is_dear] += before >= 0 && (APART >> arm & 1) != (APART >> before & 1);
+            elo_report(&t, arm, play_cost(&p, arm));
+        }
+    }
+    assert_true(tried[0] > 20);
+    assert_true(tried[1] == 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(finding_out_costs_a_quarter_of_what_the_champion_costs),
+        cmocka_unit_test(arms_on_other_memory_are_tried_when_that_can_be_paid_for),
+    };
+    return cmocka_run_group_tests_name("elo purse", tests, NULL, NULL);
+}
