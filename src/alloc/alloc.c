@@ -401,14 +401,19 @@ static void *move_span(struct span *s, size_t size)
     return span_address(to);
 }
 
+static bool passes(size_t from, size_t to, size_t mark)
+{
+    return from < mark && mark <= to;
+}
+
 /*
- * A block that grows to half the size of a huge page is decided anew, once: what it was served by as a small one
+ * A block that grows to half the size of a huge page, or to all of it, is decided anew: what it was served by as a small one
  * had no huge pages to choose from.
  */
 static bool is_to_be_decided_anew(const struct span *s, size_t size, struct caller caller)
 {
-    size_t least = arena.huge_bytes / 2;
-    if (arena.huge_bytes == 0 || s->block_bytes >= least || size < least)
+    size_t page = arena.huge_bytes;
+    if (!passes(s->block_bytes, size, page / 2) && !passes(s->block_bytes, size, page))
         return false;
     if (policy_learns())
         return true;

@@ -11,8 +11,8 @@ uint32_t prior_cold_share_q10(const struct policy_seen *seen)
     return share < 1024 ? (uint32_t)share : 1024;
 }
 
-void prior_set(const struct prices *prices, struct elo_table *elo, enum arm_id arm, const struct episode *e,
-                      uint32_t cold_q10)
+void prior_set(const struct prices *prices, struct elo_table *elo, enum arm_id arm,
+               const struct episode *e, uint32_t cold_q10)
 {
     uint64_t predicted_ns[ARM_COUNT];
     int32_t log2_cost_q10[ARM_COUNT];
@@ -22,7 +22,8 @@ void prior_set(const struct prices *prices, struct elo_table *elo, enum arm_id a
     elo_set_prior(elo, log2_cost_q10, DEVIATION_Q10);
 }
 
-void prior_set_entry(const struct prices *prices, struct elo_table *elo, enum arm_id arm, const struct episode *e)
+void prior_set_entry(const struct prices *prices, struct elo_table *elo, enum arm_id arm,
+                     const struct episode *e)
 {
     uint32_t on_huge = 0;
     uint64_t entry_ns[2];
@@ -32,11 +33,13 @@ void prior_set_entry(const struct prices *prices, struct elo_table *elo, enum ar
     elo_set_entry(elo, on_huge, entry_ns);
 }
 
-void prior_derive(const struct prices *prices, struct policy_band *band, arm_set playable, uint64_t seed)
+void prior_derive(const struct prices *prices, struct policy_band *band, arm_set playable,
+                  uint64_t seed)
 {
     struct episode mean;
     elo_init(&band->elo, playable, seed);
     /* Its pages are counted as base pages: whatever was played, that is what was resident. */
     if (cost_mean_episode(prices, &band->seen, &mean))
-        prior_set(prices, &band->elo, ARM_MMAP_BASE_TOUCH_KEEP, &mean, prior_cold_share_q10(&band->seen));
+        prior_set(prices, &band->elo, ARM_MMAP_BASE_TOUCH_KEEP, &mean,
+                  prior_cold_share_q10(&band->seen));
 }

@@ -118,6 +118,18 @@ ISOLATED(a_block_that_grows_to_half_the_size_of_a_huge_page_is_decided_anew)
     CHECK(zone_of(p) == ZONE_HUGE && holds(p, MIB / 2));
 }
 
+/* The defaults have base pages up to the size of a huge one. */
+ISOLATED(a_block_that_grows_to_the_size_of_a_huge_page_is_decided_anew)
+{
+    fake_start();
+    CHECK(start_now());
+    char *p = resize(get(MIB / 2), MIB + 64 * KIB);
+    fill(p, MIB);
+    CHECK(zone_of(p) == ZONE_BASE);
+    p = resize(p, 3 * MIB);
+    CHECK(zone_of(p) == ZONE_HUGE && holds(p, MIB));
+}
+
 /* A program may use all that malloc_usable_size() says. */
 static void grow_blocks_that_are_used_to_the_last_byte(const char *arm)
 {
@@ -180,6 +192,7 @@ int main(void)
         cmocka_unit_test(shrinking_gives_the_tail_back),
         cmocka_unit_test(a_block_crosses_the_floor_both_ways),
         cmocka_unit_test(realloc_to_nothing_frees),
+        cmocka_unit_test(a_block_that_grows_to_the_size_of_a_huge_page_is_decided_anew),
         cmocka_unit_test(a_block_that_grows_to_half_the_size_of_a_huge_page_is_decided_anew),
         cmocka_unit_test(every_usable_byte_survives_growing_of_kept_blocks),
         cmocka_unit_test(every_usable_byte_survives_growing_of_dropped_blocks),
