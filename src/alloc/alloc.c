@@ -101,7 +101,7 @@ HAK_HOT static void *serve_span(const struct order *o)
         filled = fill(s, o);
     if (s->dirty && o->zeroed)
         clear_used(p, o->bytes);
-    episode_born(&s->label, &o->decision, o->bytes, o->since_ns, filled.ns);
+    episode_born(&s->label, &o->decision, o->bytes, o->zeroed, o->since_ns, filled.ns);
     episode_cold(&s->label, !s->dirty, filled.page_ns);
     episode_given(&s->label, &former);
     if (s->label.cell != NULL)
@@ -117,7 +117,7 @@ static void note_born_on_heap(const struct order *o, const void *p)
     former.count = former.given = heap_label_next(p, &former.label[0]);
     if (o->decision.cell != NULL) {
         struct label label;
-        episode_born(&label, &o->decision, o->bytes, o->since_ns, 0);
+        episode_born(&label, &o->decision, o->bytes, o->zeroed, o->since_ns, 0);
         episode_given(&label, &former);
         heap_label(p, &label);
     }

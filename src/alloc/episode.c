@@ -31,7 +31,7 @@ static uint32_t limit_ns(uint64_t ns)
 }
 
 HAK_HOT void episode_born(struct label *label, const struct decision *decision, size_t bytes,
-                          uint64_t since_ns, uint64_t filled_ns)
+                          bool zeroed, uint64_t since_ns, uint64_t filled_ns)
 {
     *label = (struct label){.cell = decision->cell};
     if (decision->cell == NULL)
@@ -39,6 +39,7 @@ HAK_HOT void episode_born(struct label *label, const struct decision *decision, 
     label->arm = (uint8_t)decision->arm;
     label->depth = decision->depth;
     label->bytes = bytes;
+    label->zeroed = zeroed;
     label->thread = this_thread();
     label->born_ns = os->now_ns();
     label->malloc_ns = limit_ns(label->born_ns - since_ns - filled_ns);
@@ -201,6 +202,7 @@ static void settle(const struct label *label, bool reused, bool given_back, bool
         .lives = living,
         .grown = label->grown,
         .remote = label->remote,
+        .zeroed = label->zeroed,
         .cold = label->cold,
         .depth = label->depth,
     };

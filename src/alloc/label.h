@@ -29,6 +29,7 @@ struct label {
     uint8_t arm;
     bool grown;  /* by realloc */
     bool remote; /* freed by another thread */
+    bool zeroed; /* by calloc */
     bool
         cold; /* began on memory of which nothing was resident: what is, the block itself has touched */
 };

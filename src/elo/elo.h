@@ -97,8 +97,8 @@ struct elo_table {
     int32_t purse_q10;           /* saved up for the next audit, in costs of the champion */
     int32_t price_q10;           /* of that audit */
     int32_t audit;               /* the arm to be audited; -1: none chosen yet */
-    uint32_t apart;              /* the arms that play on other memory than the rest */
-    int32_t entry_q20[2]; /* log2 ns of going over to the rest's, and to theirs; 0: costs nothing */
+    uint32_t apart; /* the arms that play on other memory than the rest */
+    uint64_t entry_ns[ELO_ARMS]; /* what playing an arm costs where nothing is warm for it */
     uint32_t replaces;    /* a delta: arms that replace what they are merged into */
     uint32_t is_delta;    /* made by elo_delta(): shares the rating scale of its base */
     struct elo_queue {    /* matches of a rematch or an audition */
@@ -130,10 +130,10 @@ void elo_set_prior(struct elo_table *t, const int32_t log2_cost_q10[ELO_ARMS],
 
 /*
  * The arms are on two kinds of memory, those of the set `apart` on the second. An arm that is tried on the kind that the champion
- * does not use finds nothing there that is warm, which costs `entry_ns[kind]` beyond what a match shows: it is paid from what
- * finding out may cost.
+ * does not use finds nothing there that is warm, which costs `entry_ns` beyond what a match shows; and on the champion's kind
+ * what it costs more than the champion's own. That is paid from what finding out may cost.
  */
-void elo_set_entry(struct elo_table *t, uint32_t apart, const uint64_t entry_ns[2]);
+void elo_set_entry(struct elo_table *t, uint32_t apart, const uint64_t entry_ns[ELO_ARMS]);
 
 /* The arm to play now: always one that is playable. ELO_DECIDED: the champion, no random number. */
 int elo_pick(struct elo_table *t);

@@ -1,5 +1,7 @@
 #include "elo/purse.h"
 
+#include <string.h>
+
 #include "elo/fixed.h"
 #include "elo/rating.h"
 
@@ -18,21 +20,22 @@ static int32_t price_of_q10(int64_t behind_q20)
     return (int32_t)(fixed_exp2_q20(q20) >> 10) - 1024;
 }
 
-void elo_set_entry(struct elo_table *t, uint32_t apart, const uint64_t entry_ns[2])
+void elo_set_entry(struct elo_table *t, uint32_t apart, const uint64_t entry_ns[ELO_ARMS])
 {
     t->apart = apart;
-    for (int kind = 0; kind < 2; kind++)
-        t->entry_q20[kind] = fixed_log2_q20(entry_ns[kind]);
+    memcpy(t->entry_ns, entry_ns, sizeof(t->entry_ns));
 }
 
-/* Of going over to the memory that an arm plays on, where the champion is on the other. */
+/* Of going over from the champion's memory to an arm's. */
 static int32_t entry_price_q10(const struct elo_table *t, int i)
 {
-    uint32_t kind = t->apart >> i & 1;
-    if (kind == (t->apart >> t->champion & 1) || t->entry_q20[kind] == 0)
+    bool other_memory = (t->apart >> i & 1) != (t->apart >> t->champion & 1);
+    uint64_t has_ns = other_memory ? 0 : t->entry_ns[t->champion];
+    if (t->entry_ns[i] <= has_ns)
         return 0;
     int64_t champions_q20 = (int64_t)t->par_q20 - t->score_q20[t->champion];
-    uint64_t price = fixed_exp2_q20(t->entry_q20[kind] - champions_q20) >> 10;
+    int64_t more_q20 = fixed_log2_q20(t->entry_ns[i] - has_ns);
+    uint64_t price = fixed_exp2_q20(more_q20 - champions_q20) >> 10;
     return price < PURSE_MOST_Q10 ? (int32_t)price : PURSE_MOST_Q10;
 }
 

@@ -248,6 +248,26 @@ static uint64_t giving_back_ns(const struct prices *p, enum arm_id arm, const st
     return call + e->huge_full * huge + loose_base_pages(p, e) * base;
 }
 
+/* Writing zeros to what is resident of a block: as the kernel does it in a huge page, else as pages are copied. */
+static uint64_t clearing_ns(const struct prices *p, enum arm_id arm, const struct episode *e)
+{
+    uint64_t pages = pages_held(p, arm, e), own = pages_of(p, e);
+    pages = pages < own ? pages : own;
+    return p->huge_bytes > p->page_bytes ? pages * p->of.huge_fault / base_pages_in_huge(p)
+                                         : pages * p->of.copy / (GRANULE_BYTES / p->page_bytes);
+}
+
+/* The time in malloc, with as much to clear as there would have been. */
+static uint64_t malloc_ns_under(const struct prices *p, enum arm_id played, const struct episode *e,
+                                enum arm_id arm, const struct episode *other)
+{
+    if (!e->zeroed)
+        return e->malloc_ns;
+    uint64_t was_ns = e->cold ? 0 : clearing_ns(p, played, e);
+    uint64_t without_ns = e->malloc_ns > was_ns ? e->malloc_ns - was_ns : 0;
+    return without_ns + (other->given_back ? 0 : clearing_ns(p, arm, other));
+}
+
 static struct episode under_arm(const struct prices *p, enum arm_id played, const struct episode *e,
                                 enum arm_id arm)
 {
@@ -261,6 +281,7 @@ static struct episode under_arm(const struct prices *p, enum arm_id played, cons
     other.given_back = !kept || !returns || e->idle_ns > break_even;
     other.reused = !other.given_back;
     other.idle_ns = !kept ? PREDICTED_WAIT_NS : e->idle_ns < break_even ? e->idle_ns : break_even;
+    other.malloc_ns = malloc_ns_under(p, played, e, arm, &other);
     if (!kept)
         other.grew_pages = 0; /* it begins cold, and pays for all it touches */
     other.give_back_ns = other.given_back ? giving_back_ns(p, arm, &other, false) : 0;
@@ -279,12 +300,14 @@ void cost_predict(const struct prices *p, enum arm_id played, const struct episo
 }
 
 void cost_of_entry_ns(const struct prices *p, enum arm_id played, const struct episode *e,
-                      uint64_t entry_ns[2])
+                      uint64_t entry_ns[ARM_COUNT])
 {
-    static const enum arm_id on[2] = {ARM_MMAP_BASE_TOUCH_KEEP, ARM_MMAP_HUGE_TOUCH_KEEP};
-    for (int pages = PAGES_BASE; pages <= PAGES_HUGE; pages++) {
-        struct episode other = on_pages(p, e, played, on[pages]);
-        entry_ns[pages] = saturate(cost_of_first_fills_ns(p, on[pages], &other, 1024));
+    for (int i = 0; i < ARM_COUNT; i++) {
+        enum arm_id arm = (enum arm_id)i;
+        struct episode other = on_pages(p, e, played, arm);
+        entry_ns[i] = arms[i].retain != RETAIN_DROP
+                          ? saturate(cost_of_first_fills_ns(p, arm, &other, 1024))
+                          : 0;
     }
 }
 

@@ -61,9 +61,10 @@ bool cost_copying_pays(const struct prices *p, enum arm_pages pages, size_t copi
 void cost_predict(const struct prices *p, enum arm_id played, const struct episode *e,
                   uint32_t cold_q10, uint64_t cost_ns[ARM_COUNT]);
 
-/* Filling what such a block has resident, on either kind of pages, where nothing was left there by others. */
+/* Filling what such a block would have resident under each arm, where others have left nothing; 0 where that is in what the
+ * arm's episodes cost. */
 void cost_of_entry_ns(const struct prices *p, enum arm_id played, const struct episode *e,
-                      uint64_t entry_ns[2]);
+                      uint64_t entry_ns[ARM_COUNT]);
 
 /* An episode as they were on average, by the sums. false: there were none. */
 bool cost_mean_episode(const struct prices *p, const struct policy_seen *seen,

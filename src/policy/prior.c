@@ -26,7 +26,7 @@ void prior_set_entry(const struct prices *prices, struct elo_table *elo, enum ar
                      const struct episode *e)
 {
     uint32_t on_huge = 0;
-    uint64_t entry_ns[2];
+    uint64_t entry_ns[ARM_COUNT];
     for (int i = 0; i < ARM_COUNT; i++)
         on_huge |= arms[i].pages == PAGES_HUGE ? ARM_BIT(i) : 0;
     cost_of_entry_ns(prices, arm, e, entry_ns);

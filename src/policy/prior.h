@@ -17,7 +17,7 @@ uint32_t prior_cold_share_q10(const struct policy_seen *seen);
 void prior_set(const struct prices *prices, struct elo_table *elo, enum arm_id arm,
                const struct episode *e, uint32_t cold_q10);
 
-/* What it costs to try an arm on the other kind of pages, where the site has nothing warm. */
+/* What it costs to try an arm where the site has nothing warm for it. */
 void prior_set_entry(const struct prices *prices, struct elo_table *elo, enum arm_id arm,
                      const struct episode *e);
 

@@ -260,6 +260,32 @@ static void predictions_know_what_a_block_on_huge_pages_writes_to(void **state)
     assert_true(cost_ns[ARM_MMAP_BASE_PREFAULT_DROP] > cost_ns[ARM_MMAP_BASE_TOUCH_DROP]);
 }
 
+/* calloc clears what it is given of pages that others used: all that is resident. */
+static void predictions_know_what_calloc_has_to_clear(void **state)
+{
+    uint64_t plain_ns[ARM_COUNT], zeroed_ns[ARM_COUNT];
+    struct episode e = {.bytes = 8 * MIB,
+                        .malloc_ns = 1000,
+                        .base_pages = 2048,
+                        .huge_full = 4,
+                        .touched_pages = 32,
+                        .reused = true,
+                        .cold = true};
+    cost_predict(&prices, ARM_MMAP_HUGE_TOUCH_KEEP, &e, 0, plain_ns);
+    e.zeroed = true;
+    cost_predict(&prices, ARM_MMAP_HUGE_TOUCH_KEEP, &e, 0, zeroed_ns);
+    uint64_t huge_ns = 4 * prices.of.huge_fault, base_ns = huge_ns * 32 / 2048;
+    assert_int_equal(zeroed_ns[ARM_MMAP_HUGE_TOUCH_KEEP],
+                     plain_ns[ARM_MMAP_HUGE_TOUCH_KEEP] + huge_ns);
+    assert_int_equal(zeroed_ns[ARM_MMAP_BASE_TOUCH_KEEP],
+                     plain_ns[ARM_MMAP_BASE_TOUCH_KEEP] + base_ns);
+    assert_int_equal(zeroed_ns[ARM_MMAP_HUGE_TOUCH_DROP], plain_ns[ARM_MMAP_HUGE_TOUCH_DROP]);
+    e.cold = false;
+    e.malloc_ns += huge_ns;
+    cost_predict(&prices, ARM_MMAP_HUGE_TOUCH_KEEP, &e, 0, plain_ns);
+    assert_memory_equal(plain_ns, zeroed_ns, sizeof(plain_ns));
+}
+
 /* 7 MiB are four huge pages, the last of which nobody else can have. */
 static void a_block_that_ends_inside_a_huge_page_holds_all_of_it(void **state)
 {
@@ -274,13 +300,15 @@ static void a_block_that_ends_inside_a_huge_page_holds_all_of_it(void **state)
                      cost_of_holding_ns(&prices, 7 * MIB, SECOND));
 }
 
-static void going_over_to_other_pages_costs_their_faults(void **state)
+static void going_over_to_other_memory_costs_its_filling(void **state)
 {
-    uint64_t entry_ns[2];
+    uint64_t entry_ns[ARM_COUNT];
     struct episode e = {.bytes = 8 * MIB, .base_pages = 100, .huge_touched = 2};
     cost_of_entry_ns(&prices, ARM_MMAP_BASE_TOUCH_KEEP, &e, entry_ns);
-    assert_int_equal(entry_ns[PAGES_BASE], 100 * prices.of.base_fault);
-    assert_int_equal(entry_ns[PAGES_HUGE], 2 * prices.of.huge_fault);
+    assert_int_equal(entry_ns[ARM_MMAP_BASE_TOUCH_KEEP], 100 * prices.of.base_fault);
+    assert_int_equal(entry_ns[ARM_MMAP_HUGE_TOUCH_LAZY], 2 * prices.of.huge_fault);
+    assert_int_equal(entry_ns[ARM_MMAP_BASE_PREFAULT_KEEP], 2048 * prices.of.base_populate);
+    assert_int_equal(entry_ns[ARM_MMAP_BASE_PREFAULT_DROP], 0);
 }
 
 /* The clock moves by a microsecond a reading: every price is there, and positive. */
@@ -336,8 +364,9 @@ int main(void)
         cmocka_unit_test(pages_never_used_before_cost_what_the_machine_adds_to_either_kind),
         cmocka_unit_test(predictions_know_a_sparse_block),
         cmocka_unit_test(predictions_know_what_a_block_on_huge_pages_writes_to),
+        cmocka_unit_test(predictions_know_what_calloc_has_to_clear),
         cmocka_unit_test(a_block_that_ends_inside_a_huge_page_holds_all_of_it),
-        cmocka_unit_test(going_over_to_other_pages_costs_their_faults),
+        cmocka_unit_test(going_over_to_other_memory_costs_its_filling),
         cmocka_unit_test(calibration_finds_every_price_and_gives_its_memory_back),
         cmocka_unit_test(
             calibration_without_memory_or_advice_changes_nothing_or_finds_prices_all_the_same),

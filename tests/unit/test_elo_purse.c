@@ -35,13 +35,15 @@ static void finding_out_costs_a_quarter_of_what_the_champion_costs(void **state)
 static void arms_on_other_memory_are_tried_when_that_can_be_paid_for(void **state)
 {
     enum { APART = 0xfff000 };
-    static const uint64_t nothing[2] = {0, 0}, dear[2] = {100 * 1000000, 100 * 1000000};
+    uint64_t entry_ns[ELO_ARMS] = {0};
     unsigned tried[2] = {0, 0};
     for (unsigned is_dear = 0; is_dear < 2; is_dear++) {
         struct elo_table t;
         struct play p = play_ladder(100000, 1.0, 0.2, 3);
         elo_init(&t, ALL_ARMS, 3);
-        elo_set_entry(&t, APART, is_dear ? dear : nothing);
+        for (int i = 0; i < ELO_ARMS; i++)
+            entry_ns[i] = is_dear ? 100 * 1000000 : 0;
+        elo_set_entry(&t, APART, entry_ns);
         for (int i = 0; i < 400; i++) {
             int before = t.champion, arm = elo_pick(&t);
             tried[is_dear] += before >= 0 && (APART >> arm & 1) != (APART >> before & 1);
