@@ -21,8 +21,8 @@ static inline uint64_t episode_clock(bool measured)
 }
 
 /* malloc served the block; `zeroed`: as calloc must. `since_ns`: when it began. `filled_ns`: spent populating. */
-void episode_born(struct label *label, const struct decision *decision, size_t bytes,
-                  bool zeroed, uint64_t since_ns, uint64_t filled_ns);
+void episode_born(struct label *label, const struct decision *decision, size_t bytes, bool zeroed,
+                  uint64_t since_ns, uint64_t filled_ns);
 
 /* Whether nothing of its memory was resident; what a fault of it took, 0: none was timed. */
 void episode_cold(struct label *label, bool cold, uint64_t fault_ns);

@@ -97,15 +97,15 @@ struct elo_table {
     int32_t purse_q10;           /* saved up for the next audit, in costs of the champion */
     int32_t price_q10;           /* of that audit */
     int32_t audit;               /* the arm to be audited; -1: none chosen yet */
-    uint32_t apart; /* the arms that play on other memory than the rest */
+    uint32_t apart;              /* the arms that play on other memory than the rest */
     uint64_t entry_ns[ELO_ARMS]; /* what playing an arm costs where nothing is warm for it */
-    uint32_t replaces;    /* a delta: arms that replace what they are merged into */
-    uint32_t is_delta;    /* made by elo_delta(): shares the rating scale of its base */
-    struct elo_queue {    /* matches of a rematch or an audition */
-        uint8_t length;   /* slots */
-        uint8_t given;    /* so many were handed out by elo_pick() */
-        uint8_t done;     /* a bit for each slot that was reported */
-        uint8_t patience; /* reports it may still take */
+    uint32_t replaces;           /* a delta: arms that replace what they are merged into */
+    uint32_t is_delta;           /* made by elo_delta(): shares the rating scale of its base */
+    struct elo_queue {           /* matches of a rematch or an audition */
+        uint8_t length;          /* slots */
+        uint8_t given;           /* so many were handed out by elo_pick() */
+        uint8_t done;            /* a bit for each slot that was reported */
+        uint8_t patience;        /* reports it may still take */
         uint8_t arm[8];
         int32_t margin_q20[8]; /* how much cheaper than expected */
     } queue;

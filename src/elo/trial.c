@@ -126,70 +126,29 @@ void trial_start_audition(struct elo_table *t)
     state_enter(t, ELO_AUDITION);
 }
 
-/*
- * Whether the prior is nearer to what the arms showed than nothing would be, level apart: how far off it is then, as a variance.
- */
-static bool prior_is_of_use(const struct elo_table *t, uint32_t *off_q24, uint32_t *apart_q24)
+/* How far the prior is off what the arms showed, level apart, as a variance. */
+static uint32_t prior_is_off_q24(const struct elo_table *t)
 {
-    int64_t shown[ELO_ARMS], off[ELO_ARMS], sum_shown = 0, sum_off = 0, n = 0;
-    uint64_t square_shown_q24 = 0, square_off_q24 = 0;
+    int64_t off[ELO_ARMS], sum = 0, n = 0, square_q24 = 0;
 
     for (int i = 0; i < ELO_ARMS; i++) {
         if (t->arm[i].plays == 0)
             continue;
-        shown[n] = t->arm[i].rating_q20;
-        off[n] = shown[n] - t->arm[i].prior_q20;
-        sum_shown += shown[n];
-        sum_off += off[n++];
+        off[n] = (int64_t)t->arm[i].rating_q20 - t->arm[i].prior_q20;
+        sum += off[n++];
     }
-    if (n < 2)
-        return false;
     for (int64_t k = 0; k < n; k++) {
-        int64_t s = shown[k] - sum_shown / n, o = off[k] - sum_off / n;
-        square_shown_q24 += (uint64_t)(s * s) >> 16;
-        square_off_q24 += (uint64_t)(o * o) >> 16;
+        int64_t own = off[k] - sum / n;
+        square_q24 += (own * own) >> 16;
     }
-    *off_q24 = clamp_var_q24((int64_t)(square_off_q24 / (uint64_t)(n - 1)));
-    *apart_q24 = clamp_var_q24((int64_t)(square_shown_q24 / (uint64_t)(n - 1)));
-    return square_off_q24 < square_shown_q24;
+    return n < 2 ? 0 : clamp_var_q24(square_q24 / (n - 1));
 }
 
-/*
- * A flat start again, but what was played is known. Par was set by what the prior said of the first arm, so
- * the scale is laid anew through the middle of the arms that were seen.
- */
-static void start_flat(struct elo_table *t, uint32_t apart_q24)
-{
-    int64_t sum = 0, count = 0;
-
-    for (int i = 0; i < ELO_ARMS; i++) {
-        struct elo_arm *a = &t->arm[i];
-        if (a->plays == 0)
-            continue;
-        a->rating_q20 = rating_of(t, i).mean_q20;
-        if (a->matches_q16 < 1u << 15)
-            a->matches_q16 = 1u << 15;
-        sum += a->rating_q20;
-        count++;
-    }
-    int64_t middle = count ? sum / count : 0;
-    for (int i = 0; i < ELO_ARMS; i++) {
-        struct elo_arm *a = &t->arm[i];
-        a->prior_q20 = 0;
-        if (a->plays)
-            a->rating_q20 = clamp_log_q20(a->rating_q20 - middle);
-    }
-    t->par_q20 = clamp_par_q20(t->par_q20 - middle);
-    t->prior_var_q24 = apart_q24 > RATING_PRIOR_VAR_Q24 ? apart_q24 : RATING_PRIOR_VAR_Q24;
-}
-
-/* A prior that has the arms in about the right order is only less sure than it said. */
+/* It is not forgotten, only less sure than it said: of the arms that were not played, nothing better is known. */
 static void refute_prior(struct elo_table *t)
 {
-    uint32_t off_q24 = 0, apart_q24 = 0;
-    if (!prior_is_of_use(t, &off_q24, &apart_q24))
-        start_flat(t, apart_q24);
-    else if (off_q24 > t->prior_var_q24)
+    uint32_t off_q24 = prior_is_off_q24(t);
+    if (off_q24 > t->prior_var_q24)
         t->prior_var_q24 = off_q24;
     trial_clear(t);
     state_resume(t);

@@ -57,7 +57,8 @@ struct episode {
     bool lives;            /* it was not freed when the process ended */
     uint32_t grew_pages; /* base pages resident beyond what it was given, where it was given any */
     bool grown, remote;
-    bool zeroed;       /* asked for by calloc: what it was given of others' pages was cleared, in malloc_ns */
+    bool
+        zeroed; /* asked for by calloc: what it was given of others' pages was cleared, in malloc_ns */
     bool cold;         /* began on memory of which nothing was resident */
     uint32_t depth;    /* of the stack, where it was asked for; 0: not known */
     uint32_t fault_ns; /* of a page of a cold block, where one was timed; 0: none was */
