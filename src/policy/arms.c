@@ -17,6 +17,15 @@ enum arm_id arm_by_name(const char *name)
     return ARM_NONE;
 }
 
+enum arm_id arm_on_pages(enum arm_id arm, enum arm_pages pages)
+{
+    for (int i = 0; i < ARM_COUNT; i++)
+        if (arms[i].backing == arms[arm].backing && arms[i].fill == arms[arm].fill &&
+            arms[i].retain == arms[arm].retain && arms[i].pages == pages)
+            return (enum arm_id)i;
+    return arm;
+}
+
 static enum arm_id arm_of(struct arm want)
 {
     for (int i = 0; i < ARM_COUNT; i++) {

@@ -54,6 +54,9 @@ struct arm {
 
 extern const struct arm arms[ARM_COUNT];
 
+/* The arm that differs in its pages alone, or does not. */
+enum arm_id arm_on_pages(enum arm_id arm, enum arm_pages pages);
+
 /* The arm of that name; ARM_NONE when there is none. */
 enum arm_id arm_by_name(const char *name);
 

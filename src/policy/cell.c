@@ -88,7 +88,11 @@ static uint8_t arm_to_begin_with(const struct policy_cell *cell)
 {
     unsigned index = cell->band - BAND_FIRST;
     bool sees = (context.playable[index] & ARM_BIT(SPREAD_SCOUTS_ARM)) != 0;
-    return cell->site->of != NULL && sees ? (uint8_t)SPREAD_SCOUTS_ARM : context.default_arm[index];
+    if (cell->site->of != NULL && sees)
+        return SPREAD_SCOUTS_ARM;
+    return (uint8_t)prior_first_arm(context.prices, context.playable[index],
+                                    (enum arm_id)context.default_arm[index],
+                                    (size_t)1 << cell->band);
 }
 
 /* How long memory is worth keeping, by the gaps that were seen up to now. */

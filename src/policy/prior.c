@@ -2,6 +2,7 @@
 
 enum {
     COLD_PRIOR = 31,
+    MANY_TIMES = 8, /* so much dearer base pages are not begun with: a block may use few of them */
     DEVIATION_Q10 = 768, /* how far the cost model may be off, in octaves: 0.75 */
 };
 
@@ -9,6 +10,17 @@ uint32_t prior_cold_share_q10(const struct policy_seen *seen)
 {
     uint64_t share = seen->cold * 1024 / (seen->episodes + COLD_PRIOR);
     return share < 1024 ? (uint32_t)share : 1024;
+}
+
+enum arm_id prior_first_arm(const struct prices *prices, arm_set playable, enum arm_id by_default,
+                            size_t least_bytes)
+{
+    enum arm_id twin = arm_on_pages(by_default, PAGES_HUGE);
+    if (least_bytes >= prices->huge_bytes || arms[by_default].backing != BACKING_MMAP ||
+        (playable & ARM_BIT(twin)) == 0)
+        return by_default;
+    uint64_t base_ns = least_bytes / prices->page_bytes * prices->of.base_fault;
+    return prices->of.huge_fault * MANY_TIMES < base_ns ? twin : by_default;
 }
 
 void prior_set(const struct prices *prices, struct elo_table *elo, enum arm_id arm,

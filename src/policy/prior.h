@@ -13,6 +13,13 @@
  */
 uint32_t prior_cold_share_q10(const struct policy_seen *seen);
 
+/*
+ * The arm that a band's first blocks get, of which nothing is known yet: the default, or for blocks smaller than a huge page, one on
+ * huge pages where base pages cost many times as much.
+ */
+enum arm_id prior_first_arm(const struct prices *prices, arm_set playable, enum arm_id by_default,
+                            size_t least_bytes);
+
 /* From the first episode, under `arm`, follows what each would cost. */
 void prior_set(const struct prices *prices, struct elo_table *elo, enum arm_id arm,
                const struct episode *e, uint32_t cold_q10);

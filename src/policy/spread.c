@@ -58,15 +58,6 @@ static struct episode as_touched(const struct contexts *c, uint32_t place, const
     return own;
 }
 
-static enum arm_id on_base_pages(enum arm_id arm)
-{
-    for (int i = 0; i < ARM_COUNT; i++)
-        if (arms[i].backing == arms[arm].backing && arms[i].fill == arms[arm].fill &&
-            arms[i].retain == arms[arm].retain && arms[i].pages == PAGES_BASE)
-            return (enum arm_id)i;
-    return arm;
-}
-
 void spread_look(const struct spread *s, struct site *site, arm_set playable)
 {
     if (s->contexts == NULL || atomic_load_explicit(&site->split, memory_order_relaxed) ||
@@ -92,7 +83,7 @@ void spread_note(struct spread *s, struct site *site, const struct prices *price
     if (stands_for == 0)
         return;
     struct episode own = as_touched(s->contexts, place, e, pages);
-    cost_predict(prices, on_base_pages(arm), &own, cold_q10, cost_ns);
+    cost_predict(prices, arm_on_pages(arm, PAGES_BASE), &own, cold_q10, cost_ns);
     contexts_add(s->contexts, place, stands_for, cost_ns);
     if (++s->noted % NOTED_BETWEEN_LOOKS == 0)
         spread_look(s, site, playable);

@@ -7,6 +7,7 @@
 
 #include "fake_os.h"
 #include "policy/cost.h"
+#include "policy/prior.h"
 
 enum { MIB = 1 << 20, PAGES_2_MIB = 512 };
 static const uint64_t MS = 1000000, SECOND = 1000000000, GIB = 1 << 30;
@@ -300,6 +301,20 @@ static void a_block_that_ends_inside_a_huge_page_holds_all_of_it(void **state)
                      cost_of_holding_ns(&prices, 7 * MIB, SECOND));
 }
 
+static void the_first_arm_is_on_huge_pages_where_base_pages_are_much_dearer(void **state)
+{
+    enum arm_id base = ARM_MMAP_BASE_TOUCH_KEEP, huge = ARM_MMAP_HUGE_TOUCH_KEEP;
+    arm_set both = ARM_BIT(base) | ARM_BIT(huge);
+    struct prices p = prices;
+    assert_int_equal(prior_first_arm(&p, both, base, MIB), base);
+    p.of.base_fault = 10 * prices.of.base_fault;
+    assert_int_equal(prior_first_arm(&p, both, base, MIB), huge);
+    assert_int_equal(prior_first_arm(&p, ARM_BIT(base), base, MIB), base);
+    assert_int_equal(prior_first_arm(&p, both, base, 64 * MIB), base);
+    assert_int_equal(prior_first_arm(&p, both, ARM_HEAP_BASE_TOUCH_KEEP, MIB),
+                     ARM_HEAP_BASE_TOUCH_KEEP);
+}
+
 static void going_over_to_other_memory_costs_its_filling(void **state)
 {
     uint64_t entry_ns[ARM_COUNT];
@@ -366,6 +381,7 @@ int main(void)
         cmocka_unit_test(predictions_know_what_a_block_on_huge_pages_writes_to),
         cmocka_unit_test(predictions_know_what_calloc_has_to_clear),
         cmocka_unit_test(a_block_that_ends_inside_a_huge_page_holds_all_of_it),
+        cmocka_unit_test(the_first_arm_is_on_huge_pages_where_base_pages_are_much_dearer),
         cmocka_unit_test(going_over_to_other_memory_costs_its_filling),
         cmocka_unit_test(calibration_finds_every_price_and_gives_its_memory_back),
         cmocka_unit_test(
