@@ -358,18 +358,20 @@ static bool passes(size_t from, size_t to, size_t mark)
 }
 
 /*
- * A block that grows to half the size of a huge page, or to all of it, is decided anew: what it was served by as a small one
- * had no huge pages to choose from.
+ * A block that grows to half the size of a huge page, or to all of it, is decided anew, while it is on base pages: as a smaller one it had
+ * no huge pages to choose from, or would have wasted much of one.
  */
 static bool is_to_be_decided_anew(const struct span *s, size_t size, struct caller caller)
 {
     size_t page = arena.huge_bytes;
+    if (s->zone == ZONE_HUGE)
+        return false;
     if (!passes(s->block_bytes, size, page / 2) && !passes(s->block_bytes, size, page))
         return false;
     if (policy_learns())
         return true;
     const struct arm *arm = &arms[policy_choose(caller, size).arm];
-    return arm->backing == BACKING_MMAP && (arm->pages == PAGES_HUGE) != (s->zone == ZONE_HUGE);
+    return arm->backing == BACKING_MMAP && arm->pages == PAGES_HUGE;
 }
 
 static void *grow_span(struct span *s, void *p, size_t size, struct caller caller)

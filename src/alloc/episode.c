@@ -6,8 +6,10 @@
 #include "base/bits.h"
 
 enum {
-    WINDOW_PAGES = 1024, /* pages that one mincore looks at */
-    WINDOWS_MAX = 64,    /* of larger blocks a part is looked at, evenly spread */
+    WINDOW_PAGES =
+        2048, /* pages that one mincore looks at: no huge page has more, but with base pages of 64 KiB */
+    SAMPLED_PAGES = 1024, /* of which it is seen whether they were written to, at most */
+    WINDOWS_MAX = 64,     /* of larger blocks a part is looked at, evenly spread */
 };
 
 static size_t page_bytes = 4096;
@@ -114,7 +116,8 @@ static struct residency measure_residency(uintptr_t start, size_t pages, struct 
     size_t windows = (pages + WINDOW_PAGES - 1) / WINDOW_PAGES;
     size_t step = (windows + WINDOWS_MAX - 1) / WINDOWS_MAX;
     if (sample != NULL)
-        *sample = (struct sample){.step = windows < WINDOWS_MAX ? windows : WINDOWS_MAX};
+        *sample = (struct sample){.step = (windows < WINDOWS_MAX ? windows : WINDOWS_MAX) *
+                                          (WINDOW_PAGES / SAMPLED_PAGES)};
 
     for (size_t w = 0; w < windows; w += step) {
         size_t first = w * WINDOW_PAGES;
@@ -128,27 +131,18 @@ static struct residency measure_residency(uintptr_t start, size_t pages, struct 
     r.pages *= step;
     r.full *= step;
     r.touched *= step;
-    if (r.pages > pages)
-        r.pages = pages;
+    uint64_t stretches = (pages + stretch - 1) / stretch;
+    r.pages = r.pages < pages ? r.pages : pages;
+    r.full = r.full < stretches ? r.full : stretches;
+    r.touched = r.touched < stretches ? r.touched : stretches;
     return r;
 }
 
-/* A block of its own that began on zeros. */
-static bool shows_what_is_written(const struct label *label)
+static void look(struct label *label, const void *p, size_t bytes, struct sample *sample)
 {
-    return label->cold && arms[label->arm].backing == BACKING_MMAP;
-}
-
-static void note_residency(struct label *label, const void *p, size_t bytes)
-{
-    struct sample sample;
-    bool looks = shows_what_is_written(label) && policy_wants_touched(label->cell);
     uintptr_t start = align_down((uintptr_t)p, page_bytes);
     uintptr_t end = align_up((uintptr_t)p + bytes, page_bytes);
-    struct residency r =
-        measure_residency(start, (end - start) / page_bytes, looks ? &sample : NULL);
-    if (looks && sample.pages > 0)
-        policy_note_touched(label->cell, sample.written, sample.pages);
+    struct residency r = measure_residency(start, (end - start) / page_bytes, sample);
     label->base_pages = limit_ns(r.pages);
     label->huge_full = limit_ns(r.full);
     label->huge_touched = limit_ns(r.touched);
@@ -156,7 +150,19 @@ static void note_residency(struct label *label, const void *p, size_t bytes)
 
 void episode_look(struct label *label, const void *p)
 {
-    note_residency(label, p, label->bytes);
+    look(label, p, label->bytes, NULL);
+}
+
+/* A block that is freed: only then its pages are nobody's, and can be read. One of its own that began on zeros shows by others what
+ * it wrote to. */
+static void look_at_freed(struct label *label, const void *p, size_t bytes)
+{
+    struct sample sample;
+    bool shows = label->cold && !label->grown && arms[label->arm].backing == BACKING_MMAP &&
+                 policy_wants_touched(label->cell);
+    look(label, p, bytes, shows ? &sample : NULL);
+    if (shows && sample.pages > 0)
+        policy_note_touched(label->cell, sample.written, sample.pages);
 }
 
 HAK_HOT void episode_freed(struct label *label, const void *p, size_t bytes)
@@ -164,7 +170,7 @@ HAK_HOT void episode_freed(struct label *label, const void *p, size_t bytes)
     if (label->cell == NULL)
         return;
     uint64_t since_ns = os->now_ns();
-    note_residency(label, p, bytes);
+    look_at_freed(label, p, bytes);
     label->remote = label->thread != this_thread();
     label->freed_ns = os->now_ns();
     label->looking_ns = limit_ns(label->freed_ns - since_ns);

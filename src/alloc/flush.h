@@ -1,6 +1,6 @@
 /*
  * The giving back: spans that the store has taken out of everything are advised, without any lock, in as few
- * system calls as the kernel allows. Called by the store alone.
+ * system calls as the kernel allows. Called by the store; the vector by calloc too.
  */
 #ifndef HAK_ALLOC_FLUSH_H
 #define HAK_ALLOC_FLUSH_H

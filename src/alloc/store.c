@@ -281,14 +281,15 @@ HAK_HOT static struct span *get_cached(const struct span_request *request, uint6
  * Learning: this block would have had what the site keeps in the other zone, or, if it begins cold by choice, in its own. Those who
  * kept it are not to pay for waiting until one of their own arm comes, which may be long while arms are compared.
  */
-static void note_passed_by(const struct span_request *request, bool cold, uint64_t site,
+static void note_passed_by(enum zone_id own, bool cold, size_t bytes, uint64_t site,
                            struct formers *former)
 {
     for (unsigned zone = 0; zone < ZONE_COUNT && former->count < FORMERS_MAX; zone++) {
-        if (zone == request->zone && !cold)
+        if (zone == own && !cold)
             continue;
+        struct span_request request = span_request_for((enum zone_id)zone, bytes, 1);
         struct cache_entry *e = bigcache_find(
-            &store.cache, zone, (size_t)request->granules << GRANULE_SHIFT, GRANULE_BYTES, site);
+            &store.cache, zone, (size_t)request.granules << GRANULE_SHIFT, GRANULE_BYTES, site);
         struct label *label = e != NULL ? &CONTAINER_OF(e, struct span, cache)->label : NULL;
         if (label == NULL || e->site != site || label->cell == NULL)
             continue;
@@ -340,7 +341,7 @@ HAK_HOT struct span *store_get(enum zone_id zone, size_t bytes, size_t align, ui
     }
     former->given = former->count;
     if (HAK_UNLIKELY(policy_learns()) && how <= STORE_GET_COLD)
-        note_passed_by(&request, how == STORE_GET_COLD, site, former);
+        note_passed_by(zone, how == STORE_GET_COLD, bytes, site, former);
     unlock();
     flush(&due);
     return s;

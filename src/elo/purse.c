@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "elo/fixed.h"
-#include "elo/rating.h"
 
 enum {
     DEAREST_Q20 = 10 << 20, /* an arm is not held to be worse than 1024 times */

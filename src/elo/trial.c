@@ -120,9 +120,7 @@ void trial_start_audition(struct elo_table *t)
     queue_push(t, favourite);
     queue_push(t, second);
     queue_push(t, favourite);
-    int bad = nearest_behind(t, favourite, too_dear, BAD_OCTAVES_Q20);
-    if (bad >= 0)
-        queue_push(t, bad);
+    queue_push(t, nearest_behind(t, favourite, too_dear, BAD_OCTAVES_Q20));
     state_enter(t, ELO_AUDITION);
 }
 

@@ -17,6 +17,7 @@ enum {
     BETTER_SHARE = 4, /* a round that finds nothing cheaper by so small a part is the last */
     /* The kernel invalidates up to 33 pages one by one, which can be dearer than all at once. */
     BASE_BYTES = 256 << 10,
+    BASE_PAGES = 8, /* and where pages are large, so many */
     COPIED_BYTES = 128 << 10,
     HUGE_BYTES_MAX = 4 << 20,
     CALLS = 8,
@@ -82,23 +83,28 @@ static void time_advice(const struct bench *b, enum os_advice advice, uint64_t *
         keep_cheapest(best, os->now_ns() - since, b);
 }
 
-/* All of them; saturated ones as well. */
+/* Of those that are known: advice may be refused. */
 static uint64_t sum_of(const struct times *t)
 {
-    return t->fault / 4 + t->populate / 4 + t->drop / 4 + t->lazy / 4;
+    const uint64_t all[] = {t->fault, t->populate, t->drop, t->lazy};
+    uint64_t sum = 0;
+    for (int i = 0; i < 4; i++)
+        sum += all[i] != UINT64_MAX ? all[i] : 0;
+    return sum;
 }
 
 /* Whether it brought something new: the first one may have had to get its memory from the host. */
 static bool measure_round(const struct bench *b, struct times *t)
 {
+    bool first = t->fresh == 0;
     uint64_t before = sum_of(t), took_ns = time_touch(b, &t->fault);
-    if (t->fresh == 0)
+    if (first)
         t->fresh = took_ns;
     time_advice(b, OS_GIVE_BACK, &t->drop);
     time_populate(b, &t->populate);
     time_advice(b, OS_GIVE_LAZILY, &t->lazy);
     os->advise(b->memory, b->bytes, OS_GIVE_BACK);
-    return before - sum_of(t) > before / BETTER_SHARE;
+    return first || before - sum_of(t) > before / BETTER_SHARE;
 }
 
 static struct times measure(const struct bench *b)
@@ -149,17 +155,24 @@ static uint64_t measure_copy(char *memory)
     return best;
 }
 
+/* Of pages that many times as large, too large to be tried out. */
+static struct times times_of(const struct times *one, uint64_t n)
+{
+    return (struct times){one->fault * n, one->populate * n, one->drop * n, one->lazy * n, 0};
+}
+
 int calibrate(struct calibration *out, struct policy_away away[2], const struct os_machine *machine)
 {
     size_t page = machine->page_bytes;
     size_t huge = machine->huge_bytes <= HUGE_BYTES_MAX ? machine->huge_bytes : 0;
-    size_t align = huge > BASE_BYTES ? huge : BASE_BYTES, mapped = 2 * align;
+    size_t piece = BASE_PAGES * page > BASE_BYTES ? BASE_PAGES * page : BASE_BYTES;
+    size_t align = huge > piece ? huge : piece, mapped = 2 * align;
     char *memory = os->map(mapped);
     stat_add(STAT_os_mmap, 1);
     if (memory == NULL)
         return -ENOMEM;
 
-    struct bench b = {(char *)align_up((uintptr_t)memory, align), BASE_BYTES, page, page};
+    struct bench b = {(char *)align_up((uintptr_t)memory, align), piece, page, page};
     os->advise(b.memory, align, OS_USE_BASE);
     struct times base = measure(&b), large = base;
     gaps_note_faults(&away[PAGES_BASE], AWAY_FRESH, pages_in(&b), base.fresh, base.fault);
@@ -175,6 +188,8 @@ int calibrate(struct calibration *out, struct policy_away away[2], const struct 
     }
     os->release(memory, mapped);
     stat_add(STAT_os_munmap, 1);
+    if (huge == 0 && machine->huge_bytes != 0)
+        large = times_of(&base, machine->huge_bytes / page);
 
     out->base_fault = base.fault;
     out->base_populate = base.populate;

@@ -7,6 +7,7 @@
 #include "base/lock.h"
 #include "policy/prior.h"
 #include "policy/spread.h"
+#include "policy/touched.h"
 #include "stats/stats.h"
 
 enum {
@@ -16,7 +17,8 @@ enum {
     CLOCK_READINGS = 8,    /* of one block's life, and those that measure that */
     MEASURING_SHARE = 200, /* measuring a decided cell's blocks takes so small a part of the time */
     PASS_OVER_MAX = 1023,
-    EPISODES_PER_RECKONING = 64, /* of how long memory is worth keeping; and at powers of two */
+    EPISODES_PER_RECKONING =
+        64, /* of how long memory is worth keeping and what other arms cost to try; and at powers of two */
 };
 
 struct policy_cell {
@@ -32,10 +34,9 @@ struct policy_cell {
     _Atomic uint8_t steady_arm;    /* and is played for them */
     uint8_t first_arm;             /* played until the first block is settled */
     bool begun;                    /* the first block has been chosen for */
-    _Atomic bool touched_wanted;   /* nobody has looked yet which pages blocks write to */
-    _Atomic uint32_t touched_q10;  /* share of them; 0: not known */
-    _Atomic uint16_t keep_ms[2];   /* by enum arm_pages */
-    uint32_t refill_q10[2][2];     /* as in an episode */
+    struct touched touched;
+    _Atomic uint16_t keep_ms[2]; /* by enum arm_pages */
+    uint32_t refill_q10[2][2];   /* as in an episode */
     struct gaps gaps;
     struct spread spread;
     struct policy_band now;   /* what is known */
@@ -82,8 +83,8 @@ bool cells_start(const struct cell_context *in_force)
     return cells != NULL;
 }
 
-/* The arm a cell begins with shows what the site is like: the band's default, or of a context, that it is like no other is known
- * already, what of its pages it touches. */
+/* The arm a cell begins with shows what the site is like: the band's default or its twin on huge pages; or of a context, that it is
+ * like no other is known already, what of its pages it touches. */
 static uint8_t arm_to_begin_with(const struct policy_cell *cell)
 {
     unsigned index = cell->band - BAND_FIRST;
@@ -129,11 +130,13 @@ static void start_band(struct policy_cell *cell, const struct policy_band *known
         elo_init(&band->elo, context.playable[index], seed);
     }
     memcpy(band->played_as, context.played_as[index], sizeof(band->played_as));
+    prior_derive_entry(context.prices, band);
     elo_set_playable(&band->elo, context.playable[index], seed);
     if (elsewhere)
         prior_derive(context.prices, band, context.playable[index], seed);
     reckon_keep(cell);
-    atomic_store_explicit(&cell->touched_wanted, band->elo.episodes == 0, memory_order_relaxed);
+    cell->begun = false;
+    touched_start(&cell->touched, band->elo.episodes == 0);
     cell->saved = *band;
     if (known == NULL || elsewhere) /* its ratings have a scale of their own */
         memset(&cell->saved.elo, 0, sizeof(cell->saved.elo));
@@ -288,20 +291,12 @@ void policy_freed(struct policy_cell *cell)
 
 bool policy_wants_touched(struct policy_cell *cell)
 {
-    return atomic_load_explicit(&cell->touched_wanted, memory_order_relaxed) &&
-           atomic_exchange_explicit(&cell->touched_wanted, false, memory_order_relaxed);
+    return touched_wants(&cell->touched);
 }
 
 void policy_note_touched(struct policy_cell *cell, uint32_t touched, uint32_t looked_at)
 {
-    uint32_t share_q10 = (uint32_t)((uint64_t)touched * 1024 / looked_at);
-    atomic_store_explicit(&cell->touched_q10, share_q10 > 0 ? share_q10 : 1, memory_order_relaxed);
-}
-
-static uint32_t touched_pages(const struct policy_cell *cell, size_t bytes)
-{
-    uint64_t share_q10 = atomic_load_explicit(&cell->touched_q10, memory_order_relaxed);
-    return (uint32_t)((share_q10 * (bytes / context.prices->page_bytes) + 1023) / 1024);
+    touched_note(&cell->touched, touched, looked_at);
 }
 
 static void add_seen(struct policy_seen *seen, const struct episode *e, const struct prices *prices)
@@ -327,6 +322,11 @@ static void note_price(struct policy_cell *cell, uint64_t ns)
         cell->measuring_ns += (uint64_t)((int64_t)(price_ns - cell->measuring_ns) / 16);
 }
 
+static bool is_to_reckon(uint64_t episodes)
+{
+    return episodes % EPISODES_PER_RECKONING == 0 || (episodes & (episodes - 1)) == 0;
+}
+
 void policy_reward(struct policy_cell *cell, enum arm_id arm, const struct episode *measured)
 {
     struct policy_band *band = &cell->now;
@@ -336,7 +336,8 @@ void policy_reward(struct policy_cell *cell, enum arm_id arm, const struct episo
 
     lock_acquire(lock_of(cell));
     e->peak = cell->peak;
-    e->touched_pages = touched_pages(cell, e->bytes);
+    touched_note_episode(&cell->touched, prices, arm, e);
+    e->touched_pages = touched_pages(&cell->touched, prices, e->bytes);
     memcpy(e->refill_q10, cell->refill_q10, sizeof(e->refill_q10));
     add_seen(&band->seen, e, prices);
     uint32_t cold_q10 = prior_cold_share_q10(&band->seen);
@@ -349,7 +350,9 @@ void policy_reward(struct policy_cell *cell, enum arm_id arm, const struct episo
         count_passed_over(cell);
         pass_over(cell, 0);
     }
-    prior_set_entry(prices, &band->elo, arm, e);
+    bool reckons = is_to_reckon(band->seen.episodes);
+    if (reckons || band->elo.apart == 0)
+        prior_set_entry(prices, &band->elo, arm, e);
     if (first)
         prior_set(prices, &band->elo, arm, e, cold_q10);
     if (cell->passed_over != 0) /* which of its blocks had that memory is not known */
@@ -357,8 +360,7 @@ void policy_reward(struct policy_cell *cell, enum arm_id arm, const struct episo
     int ended = gaps_note(&cell->gaps, band->gaps, e, since_ns);
     if (e->fault_ns != 0)
         cost_note_fault(prices, arm, ended >= 0 ? (unsigned)ended : AWAY_FRESH, e->fault_ns);
-    uint64_t n = band->seen.episodes;
-    if (n % EPISODES_PER_RECKONING == 0 || (n & (n - 1)) == 0)
+    if (reckons)
         reckon_keep(cell);
     spread_note(&cell->spread, cell->site, prices, arm, e, cold_q10,
                 context.playable[cell->band - BAND_FIRST]);

@@ -11,12 +11,12 @@
 #include "policy/cost.h"
 #include "policy/doc.h"
 #include "policy/pool.h"
+#include "policy/prior.h"
 #include "policy/rebuilt.h"
 #include "stats/stats.h"
 
-enum {
-    HUGE_BYTES_MAX = 32 << 20
-}; /* 64 KiB base pages have 512 MiB huge ones: too coarse for a block */
+/* 64 KiB base pages have 512 MiB huge ones: too coarse for a block */
+enum { HUGE_BYTES_MAX = 32 << 20 };
 
 /*
  * The policy in force. Constant after the start but for what is atomic, which policy_load() changes.
@@ -85,7 +85,7 @@ static void find_arms(const struct os_machine *machine, bool have_arena)
         /* A block smaller than half a huge page would waste most of it, or share it and could not give it back. */
         can.huge_pages = huge != 0 && (uint64_t)2 << (i + BAND_FIRST) >= huge;
         policy.playable[i] = arm_pool(&can, policy.played_as[i]);
-        policy.default_arm[i] = playable_arm(i, default_arms[i]);
+        policy.default_arm[i] = playable_arm(i, prior_default_arm(default_arms[i], i, huge));
     }
     if (config.arm == NULL)
         return;

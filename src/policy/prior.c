@@ -12,6 +12,12 @@ uint32_t prior_cold_share_q10(const struct policy_seen *seen)
     return share < 1024 ? (uint32_t)share : 1024;
 }
 
+uint8_t prior_default_arm(uint8_t arm, unsigned index, size_t huge_bytes)
+{
+    bool fills = (uint64_t)1 << (index + BAND_FIRST) >= huge_bytes;
+    return fills ? arm : (uint8_t)arm_on_pages((enum arm_id)arm, PAGES_BASE);
+}
+
 enum arm_id prior_first_arm(const struct prices *prices, arm_set playable, enum arm_id by_default,
                             size_t least_bytes)
 {
@@ -43,6 +49,13 @@ void prior_set_entry(const struct prices *prices, struct elo_table *elo, enum ar
         on_huge |= arms[i].pages == PAGES_HUGE ? ARM_BIT(i) : 0;
     cost_of_entry_ns(prices, arm, e, entry_ns);
     elo_set_entry(elo, on_huge, entry_ns);
+}
+
+void prior_derive_entry(const struct prices *prices, struct policy_band *band)
+{
+    struct episode mean;
+    if (cost_mean_episode(prices, &band->seen, &mean))
+        prior_set_entry(prices, &band->elo, ARM_MMAP_BASE_TOUCH_KEEP, &mean);
 }
 
 void prior_derive(const struct prices *prices, struct policy_band *band, arm_set playable,

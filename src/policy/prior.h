@@ -13,6 +13,9 @@
  */
 uint32_t prior_cold_share_q10(const struct policy_seen *seen);
 
+/* A built-in default, of the band of that index: huge pages are for blocks that fill one. */
+uint8_t prior_default_arm(uint8_t arm, unsigned index, size_t huge_bytes);
+
 /*
  * The arm that a band's first blocks get, of which nothing is known yet: the default, or for blocks smaller than a huge page, one on
  * huge pages where base pages cost many times as much.
@@ -27,6 +30,9 @@ void prior_set(const struct prices *prices, struct elo_table *elo, enum arm_id a
 /* What it costs to try an arm where the site has nothing warm for it. */
 void prior_set_entry(const struct prices *prices, struct elo_table *elo, enum arm_id arm,
                      const struct episode *e);
+
+/* The same, by what is known of the blocks; nothing, where nothing is. */
+void prior_derive_entry(const struct prices *prices, struct policy_band *band);
 
 /*
  * Ratings that were found on another machine, at other prices, are not this one's. What was seen of the blocks is: from it

@@ -1,0 +1,91 @@
+/*
+ * Which share of their pages blocks write to, and when that may be looked at.
+ */
+#include "isolated.h"
+
+#include <string.h>
+#include <sys/mman.h>
+
+#include "alloc/alloc.h"
+#include "alloc/living.h"
+#include "alloc/start.h"
+#include "fake_os.h"
+#include "hakmem/hakmem.h"
+#include "policy/touched.h"
+#include "policy_directory.h"
+#include "stats/stats.h"
+
+enum { MIB = 1 << 20 };
+
+static const struct prices prices = {.page_bytes = 4096, .huge_bytes = 2 * MIB};
+
+static void one_block_is_looked_at(void **state)
+{
+    (void)state;
+    struct touched t;
+    touched_start(&t, true);
+    assert_true(touched_wants(&t));
+    assert_false(touched_wants(&t));
+    assert_int_equal(touched_pages(&t, &prices, 8 * MIB), 0);
+    touched_note(&t, 16, 1024);
+    assert_int_equal(touched_pages(&t, &prices, 8 * MIB), 32);
+    touched_start(&t, false);
+    assert_false(touched_wants(&t));
+    assert_int_equal(touched_pages(&t, &prices, 8 * MIB), 0);
+}
+
+static void a_block_of_zeros_has_written_to_something(void **state)
+{
+    (void)state;
+    struct touched t;
+    touched_start(&t, true);
+    touched_note(&t, 0, 1024);
+    assert_int_equal(touched_pages(&t, &prices, 8 * MIB), 2);
+}
+
+static void blocks_on_base_pages_put_right_what_the_first_one_showed(void **state)
+{
+    (void)state;
+    struct touched t;
+    struct episode e = {.bytes = 8 * MIB, .base_pages = 1024, .cold = true};
+    touched_start(&t, true);
+    touched_note_episode(&t, &prices, ARM_MMAP_BASE_TOUCH_KEEP, &e);
+    assert_int_equal(touched_pages(&t, &prices, 8 * MIB), 0); /* nobody has looked yet */
+    touched_note(&t, 16, 1024);
+    touched_note_episode(&t, &prices, ARM_MMAP_HUGE_TOUCH_KEEP, &e);
+    touched_note_episode(&t, &prices, ARM_MMAP_BASE_PREFAULT_KEEP, &e);
+    assert_int_equal(touched_pages(&t, &prices, 8 * MIB), 32);
+    touched_note_episode(&t, &prices, ARM_MMAP_BASE_TOUCH_KEEP, &e);
+    assert_int_equal(touched_pages(&t, &prices, 8 * MIB), 1024);
+    e.base_pages = 100; /* less than others */
+    touched_note_episode(&t, &prices, ARM_MMAP_BASE_TOUCH_KEEP, &e);
+    assert_int_equal(touched_pages(&t, &prices, 8 * MIB), 1024);
+}
+
+/* A program may forbid itself to read a block, as a guard. */
+ISOLATED(a_block_that_is_in_use_is_not_read)
+{
+    fake_start();
+    fake_set("HAKMEM_MODE", "learn");
+    fake_set("HAKMEM_POLICY", "policy.json");
+    CHECK(start_now());
+    char *p = hak_alloc_at(8 * MIB, hak_site("a.c", 7));
+    memset(p, 1, 8 * MIB);
+    CHECK(mprotect(p, 8 * MIB, PROT_NONE) == 0);
+    fake.now_ns += UINT64_C(2000000000);
+    living_settle(fake.now_ns);
+    CHECK(stat_get(STAT_episodes) == 1);
+    CHECK(mprotect(p, 8 * MIB, PROT_READ | PROT_WRITE) == 0);
+    hak_free_block(p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_block_is_looked_at),
+        cmocka_unit_test(a_block_of_zeros_has_written_to_something),
+        cmocka_unit_test(blocks_on_base_pages_put_right_what_the_first_one_showed),
+        IN_DIRECTORY(a_block_that_is_in_use_is_not_read),
+    };
+    return cmocka_run_group_tests_name("touched", tests, NULL, NULL);
+}
