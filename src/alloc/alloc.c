@@ -96,6 +96,15 @@ static size_t trim(void)
     return store_trim();
 }
 
+/* Under a limit that was reached, what can be had may be usable memory of the one zone or of the other. */
+static void *serve_in_either_zone(struct order *o)
+{
+    o->decision.arm = ARM_MMAP_BASE_TOUCH_DROP;
+    void *p = serve_span(o);
+    o->decision.arm = ARM_MMAP_HUGE_TOUCH_DROP;
+    return p != NULL ? p : serve_span(o);
+}
+
 /*
  * The arm's backing has no memory: the other one helps out, and then what BigCache holds; where spans are switched
  * off as well, for the arena may be the only address space that is left. What this block costs says nothing of the
@@ -108,11 +117,10 @@ static HAK_COLD void *serve_otherwise(struct order *o, bool heap_was_tried, int 
     o->decision.cell = NULL;
     o->decision.arm = ARM_HEAP_BASE_TOUCH_KEEP;
     void *p = heap_was_tried ? NULL : serve_heap(o);
-    o->decision.arm = ARM_MMAP_BASE_TOUCH_DROP;
     if (p == NULL && arena.base != 0)
-        p = serve_span(o);
+        p = serve_in_either_zone(o);
     if (p == NULL && arena.base != 0 && trim() > 0)
-        p = serve_span(o);
+        p = serve_in_either_zone(o);
     errno = p != NULL ? saved_errno : ENOMEM;
     return p;
 }
