@@ -141,7 +141,8 @@ int elo_pick(struct elo_table *t);
 /* What one episode under `arm` cost, ns (0 counts as 1). */
 void elo_report(struct elo_table *t, int arm, uint64_t cost_ns);
 
-/* The best played arm, tail handicap included; -1 while nothing was played. */
+/* The arm to play where nothing is learned any more: the highest score, tail handicap included, less its deviation, so that few
+ * lucky plays do not make one. -1 while nothing was played. */
 int elo_champion(const struct elo_table *t);
 
 /* For people: Elo points (1500 is par) and their deviation. */

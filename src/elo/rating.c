@@ -146,6 +146,21 @@ int rating_best(const struct elo_table *t)
     return best;
 }
 
+int rating_surest(const struct elo_table *t)
+{
+    int surest = -1;
+    int64_t most = INT64_MIN;
+
+    for (int i = 0; i < ELO_ARMS; i++) {
+        int64_t at_least = (int64_t)t->score_q20[i] - t->width_q20[i];
+        if (rating_stands(t, i) && at_least > most) {
+            most = at_least;
+            surest = i;
+        }
+    }
+    return surest;
+}
+
 /* z such that a standard normal is expected to exceed z by 2^-k, Q10 (0 where z would be negative). */
 static const uint16_t expected_excess_q10[18] = {0,    0,    353,  796,  1174, 1507,
                                                  1806, 2080, 2333, 2569, 2790, 3000,

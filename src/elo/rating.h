@@ -38,6 +38,9 @@ bool rating_stands(const struct elo_table *t, int i);
 /* The highest score among those; -1: none. Needs refreshed scores. */
 int rating_best(const struct elo_table *t);
 
+/* The one of them of which most is sure: the highest score less its width. Nobody learns from it any more where it is played. */
+int rating_surest(const struct elo_table *t);
+
 /* Whether changing from `champion` to `challenger` promises more than `band_q20` octaves, in expectation. */
 bool rating_promises(const struct elo_table *t, int challenger, int champion, uint32_t band_q20);
 

@@ -21,7 +21,7 @@ int elo_champion(const struct elo_table *t)
     struct elo_table look = *t;
 
     rating_refresh_all(&look);
-    return rating_best(&look);
+    return rating_surest(&look);
 }
 
 static int points_of(int64_t octaves_q20, uint32_t noise_q24)

@@ -142,9 +142,13 @@ static uint32_t prior_is_off_q24(const struct elo_table *t)
     return n < 2 ? 0 : clamp_var_q24(square_q24 / (n - 1));
 }
 
-/* It is not forgotten, only less sure than it said: of the arms that were not played, nothing better is known. */
-static void refute_prior(struct elo_table *t)
+/*
+ * It is not forgotten, only less sure than it said: of the arms that were not played, nothing better is known. The match that
+ * refuted it counts in full: it was not the outlier that it seemed by the prior.
+ */
+static void refute_prior(struct elo_table *t, int arm)
 {
+    t->arm[arm].matches_q16 = 1 << 16;
     uint32_t off_q24 = prior_is_off_q24(t);
     if (off_q24 > t->prior_var_q24)
         t->prior_var_q24 = off_q24;
@@ -157,7 +161,7 @@ void trial_report_audition(struct elo_table *t, int arm, bool first_of_arm, cons
     int32_t size = m->z_q10 < 0 ? -m->z_q10 : m->z_q10;
 
     if (first_of_arm && size > REFUTED_Q10)
-        refute_prior(t);
+        refute_prior(t, arm);
     else if (trial_note(t, arm, 0))
         state_resume(t);
 }

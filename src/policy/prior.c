@@ -63,6 +63,7 @@ void prior_derive(const struct prices *prices, struct policy_band *band, arm_set
 {
     struct episode mean;
     elo_init(&band->elo, playable, seed);
+    prior_derive_entry(prices, band); /* what the audition may ask for depends on it */
     /* Its pages are counted as base pages: whatever was played, that is what was resident. */
     if (cost_mean_episode(prices, &band->seen, &mean))
         prior_set(prices, &band->elo, ARM_MMAP_BASE_TOUCH_KEEP, &mean,

@@ -153,6 +153,21 @@ static void champion_is_none_then_the_best(void **state)
     assert_int_equal(elo_champion(&t), 0);
 }
 
+static void few_lucky_plays_make_no_champion(void **state)
+{
+    (void)state;
+    struct elo_table t;
+
+    elo_init(&t, 3, 1);
+    for (int i = 0; i < 200; i++)
+        elo_report(&t, 0, 50000);
+    elo_report(&t, 1, 42000);
+    assert_int_equal(elo_champion(&t), 0);
+    for (int i = 0; i < 20; i++)
+        elo_report(&t, 1, 42000);
+    assert_int_equal(elo_champion(&t), 1);
+}
+
 /* Reports may come much later than picks, and in any order. */
 static void late_reports_do_no_harm(void **state)
 {
@@ -377,6 +392,23 @@ static void a_wrong_prior_is_refuted(void **state)
     assert_true(elo_champion(&t) >= 20);
 }
 
+/* Of the arm that the audition asks for, expected to cost 8 times as much, and which costs 1000 times that. */
+static void what_refutes_a_prior_is_no_outlier(void **state)
+{
+    (void)state;
+    struct elo_table t;
+    struct play p = play_ladder(80000, 1.2, 0.1, 5);
+
+    p.mean_ns[11] *= 1000;
+    elo_init(&t, ALL_ARMS, 1);
+    predict(&t, 1.2);
+    play_episodes(&t, &p, 5);
+    assert_int_equal(t.state, ELO_LEARNING);
+    assert_int_equal(t.arm[11].matches_q16, 1 << 16);
+    for (int i = 0; i < ELO_ARMS; i++)
+        assert_true(i == 11 || elo_points(&t, 11) < elo_points(&t, i));
+}
+
 /* The allocator predicts by what a first episode shows; that episode then counts as predicted. */
 static void a_prior_after_the_first_episode_fits_it(void **state)
 {
@@ -445,6 +477,7 @@ int main(void)
         cmocka_unit_test(one_class_is_decided_at_once),
         cmocka_unit_test(runs_repeat_by_seed),
         cmocka_unit_test(champion_is_none_then_the_best),
+        cmocka_unit_test(few_lucky_plays_make_no_champion),
         cmocka_unit_test(late_reports_do_no_harm),
         cmocka_unit_test(a_clear_table_is_decided),
         cmocka_unit_test(equal_arms_are_decided_too),
@@ -457,6 +490,7 @@ int main(void)
         cmocka_unit_test(a_right_prior_stands),
         cmocka_unit_test(a_prior_that_errs_in_one_arm_keeps_the_others_away),
         cmocka_unit_test(a_wrong_prior_is_refuted),
+        cmocka_unit_test(what_refutes_a_prior_is_no_outlier),
         cmocka_unit_test(a_prior_after_the_first_episode_fits_it),
         cmocka_unit_test(a_late_prior_is_not_taken),
         cmocka_unit_test(extreme_costs_do_no_harm),
