@@ -140,6 +140,28 @@ static unsigned __int128 cost_of_growth_ns(const struct prices *p, enum arm_id a
     return faults * fresh_q10(p, arms[arm].pages) / 1024;
 }
 
+static uint64_t giving_back_ns(const struct prices *p, enum arm_id arm, const struct episode *e,
+                               bool lazily)
+{
+    const struct calibration *of = &p->of;
+    uint64_t base = lazily ? of->base_lazy : of->base_drop;
+    uint64_t huge = lazily ? of->huge_lazy : of->huge_drop;
+    uint64_t call = of->advise_call / PREDICTED_BATCH;
+    if (shares_huge_pages(arm))
+        return call + pages_held(p, arm, e) * huge / base_pages_in_huge(p);
+    if (arms[arm].pages == PAGES_BASE)
+        return call + e->base_pages * base;
+    return call + e->huge_full * huge + loose_base_pages(p, e) * base;
+}
+
+/* Of pages that were given back lazily and are used again, what that took is a part: they are written to anew. */
+static uint64_t given_back_ns(const struct prices *p, enum arm_id arm, const struct episode *e)
+{
+    bool lazily = arms[arm].retain == RETAIN_LAZY && e->reused && e->give_back_ns != 0;
+    uint64_t least_ns = lazily ? giving_back_ns(p, arm, e, true) : 0;
+    return least_ns > e->give_back_ns ? least_ns : e->give_back_ns;
+}
+
 uint64_t cost_of_episode_ns(const struct prices *p, enum arm_id arm, const struct episode *e,
                             uint32_t cold_q10)
 {
@@ -147,7 +169,7 @@ uint64_t cost_of_episode_ns(const struct prices *p, enum arm_id arm, const struc
     unsigned __int128 cost = e->malloc_ns;
 
     cost += e->free_ns;
-    cost += e->give_back_ns;
+    cost += given_back_ns(p, arm, e);
     cost += cost_of_holding_ns(p, resident, e->live_ns);
     cost += cost_of_holding_ns(p, resident, e->idle_ns);
     cost += is_filled_again(e) ? cost_of_refilling_ns(p, arm, e)
@@ -234,20 +256,6 @@ static struct episode on_pages(const struct prices *p, const struct episode *e, 
     return other;
 }
 
-static uint64_t giving_back_ns(const struct prices *p, enum arm_id arm, const struct episode *e,
-                               bool lazily)
-{
-    const struct calibration *of = &p->of;
-    uint64_t base = lazily ? of->base_lazy : of->base_drop;
-    uint64_t huge = lazily ? of->huge_lazy : of->huge_drop;
-    uint64_t call = of->advise_call / PREDICTED_BATCH;
-    if (shares_huge_pages(arm))
-        return call + pages_held(p, arm, e) * huge / base_pages_in_huge(p);
-    if (arms[arm].pages == PAGES_BASE)
-        return call + e->base_pages * base;
-    return call + e->huge_full * huge + loose_base_pages(p, e) * base;
-}
-
 /* Writing zeros to what is resident of a block: as the kernel does it in a huge page, else as pages are copied. */
 static uint64_t clearing_ns(const struct prices *p, enum arm_id arm, const struct episode *e)
 {
@@ -285,8 +293,8 @@ static struct episode under_arm(const struct prices *p, enum arm_id played, cons
     if (!kept)
         other.grew_pages = 0; /* it begins cold, and pays for all it touches */
     other.give_back_ns = other.given_back ? giving_back_ns(p, arm, &other, false) : 0;
-    if (is->retain == RETAIN_LAZY)
-        other.give_back_ns += giving_back_ns(p, arm, &other, true);
+    if (is->retain == RETAIN_LAZY) /* asking alone takes about what giving back does */
+        other.give_back_ns += giving_back_ns(p, arm, &other, other.reused);
     return other;
 }
 

@@ -34,8 +34,8 @@ enum {
     X(huge_populate, "MADV_POPULATE_WRITE and the first touches, ns per huge page")                \
     X(base_drop, "MADV_DONTNEED, ns per resident base page")                                       \
     X(huge_drop, "MADV_DONTNEED, ns per resident huge page")                                       \
-    X(base_lazy, "MADV_FREE, ns per resident base page")                                           \
-    X(huge_lazy, "MADV_FREE, ns per resident huge page")                                           \
+    X(base_lazy, "MADV_FREE and writing to it again, ns per resident base page")                   \
+    X(huge_lazy, "MADV_FREE and writing to it again, ns per resident huge page")                   \
     X(advise_call, "one madvise of nothing resident, ns")                                          \
     X(copy, "copying 64 KiB of resident memory, ns")
 
