@@ -45,6 +45,7 @@ static struct {
     _Atomic uint64_t look_ns;      /* how soon somebody must look; 0: no hurry */
     uint64_t hurry_ns;             /* the least of that since somebody did; UINT64_MAX: none */
     _Atomic size_t retained_bytes; /* in BigCache */
+    uint64_t waking_byte_ns;       /* what may be held for what it takes the timer to wake */
 } store = {.lock = LOCK_INIT(LOCK_RANK_STORE), .hurry_ns = UINT64_MAX};
 
 static size_t cap_for(size_t bytes)
@@ -151,15 +152,16 @@ HAK_HOT static void keep_at_most(struct span *s, uint64_t most_idle_ns, struct l
     drop_all(&left, due, STAT_cache_evictions);
 }
 
-/* When to look at what waits for less than breaking even. */
+/* When to look at what waits for less than breaking even; but not so soon that looking takes more than holding it until then. */
 HAK_HOT static uint64_t next_hurried_look_ns(void)
 {
     uint64_t next = store.batch.count != 0 ? store.batch.options.deadline_ns : 0;
-    uint64_t brief = store.cache.brief_ns / LOOKS_PER_BREAK_EVEN;
     if (store.cache.brief_bytes == 0)
         return next;
-    if (brief < TICK_MIN_NS)
-        brief = TICK_MIN_NS;
+    uint64_t brief = store.cache.brief_ns / LOOKS_PER_BREAK_EVEN;
+    uint64_t least = store.waking_byte_ns / store.cache.brief_bytes;
+    least = least < TICK_MIN_NS ? TICK_MIN_NS : least > TICK_MAX_NS ? TICK_MAX_NS : least;
+    brief = brief > least ? brief : least;
     return next == 0 || brief < next ? brief : next;
 }
 
@@ -559,6 +561,7 @@ uint64_t store_tick(uint64_t now_ns, uint64_t waking_ns)
     list_init(&left);
 
     lock_acquire(&store.lock);
+    store.waking_byte_ns = policy_holding_byte_ns(waking_ns);
     bigcache_expire(&store.cache, now_ns, break_even, &left);
     drop_all(&left, &due, STAT_cache_expiries);
     if (batch_is_due(&store.batch, now_ns))

@@ -62,8 +62,8 @@ int store_move(struct span *from, struct span *to);
 size_t store_trim(void);
 
 /*
- * What the timer does: expires and flushes what is due at `now_ns`. `waking_ns`: what it took to be there, charged to what is
- * flushed. Returns the ns until it should look again; 0: there is nothing retained. */
+ * What the timer does: expires and flushes what is due at `now_ns`. `waking_ns`: what it takes to be there, charged to what is
+ * flushed and weighed against holding a little longer. Returns the ns until it should look again; 0: there is nothing retained. */
 uint64_t store_tick(uint64_t now_ns, uint64_t waking_ns);
 
 /* How soon at the latest what is retained must be looked at, in ns; 0: there is no hurry. */

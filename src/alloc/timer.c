@@ -26,8 +26,9 @@ _Atomic int timer_state = TIMER_NONE;
 _Atomic uint64_t timer_sleeps_ns;
 
 /*
- * Learning: what it costs that the thread is there when a batch is due, which the batch is charged. Twice it sleeps and wakes, once
- * to learn that there is one and once at its deadline, and somebody calls it. Each follows slowly.
+ * What it costs that the thread is there when a batch is due, which the batch is charged. Twice it sleeps and wakes, once
+ * to learn that there is one and once at its deadline, and somebody calls it, which is timed while something is learned. Each
+ * follows slowly.
  */
 static uint64_t sleeping_ns;
 static _Atomic uint64_t calling_ns;
@@ -73,12 +74,6 @@ static uint64_t follow(uint64_t mean_ns, uint64_t ns)
     return mean_ns == 0 ? ns : mean_ns + (uint64_t)((int64_t)(ns - mean_ns) / 8);
 }
 
-/* CPU time of this thread, while something is learned. */
-static uint64_t cpu_clock(void)
-{
-    return policy_learns() ? os->thread_cpu_ns() : 0;
-}
-
 /* Gives back what has idled long enough; when to look again, 0: there is nothing. */
 static uint64_t give_back(uint64_t now_ns, uint64_t waking_ns)
 {
@@ -119,9 +114,9 @@ static void *run(void *unused)
         if (idle && was_idle)
             break;
         was_idle = idle;
-        uint64_t before_ns = cpu_clock();
+        uint64_t before_ns = os->thread_cpu_ns();
         sleep_ns(next_ns != 0 ? next_ns : LINGER_NS);
-        sleeping_ns = follow(sleeping_ns, cpu_clock() - before_ns);
+        sleeping_ns = follow(sleeping_ns, os->thread_cpu_ns() - before_ns);
     }
     set_state(TIMER_NONE);
     lock_release(&lock);

@@ -11,7 +11,7 @@ enum {
     PREDICTED_WAIT_NS = 5000000, /* half the batch's usual deadline */
 };
 
-static const uint64_t NS_PER_MS = 1000000;
+static const uint64_t NS_PER_MS = 1000000, NS_PER_S = 1000000000;
 
 static uint64_t saturate(unsigned __int128 x)
 {
@@ -45,6 +45,13 @@ uint64_t cost_of_holding_ns(const struct prices *p, uint64_t bytes, uint64_t ns)
     if (p->goal == GOAL_MEMORY)
         cost <<= GOAL_SHIFT;
     return saturate((cost >> 20) * PRICE_GIB_S_US / 1000000 >> 10);
+}
+
+uint64_t cost_holding_byte_ns(const struct prices *p, uint64_t cost_ns)
+{
+    uint64_t gib_s = cost_of_holding_ns(p, (uint64_t)1 << 30, NS_PER_S);
+    return gib_s == 0 ? UINT64_MAX
+                      : saturate(((unsigned __int128)cost_ns << 30) * NS_PER_S / gib_s);
 }
 
 /* Resident pages that are not part of a whole huge page. */
@@ -183,10 +190,7 @@ uint64_t cost_break_even_ns(const struct prices *p, enum arm_pages pages)
     uint64_t bytes = pages == PAGES_HUGE ? p->huge_bytes : p->page_bytes;
     uint64_t again = pages == PAGES_HUGE ? p->of.huge_fault + p->of.huge_drop
                                          : p->of.base_fault + p->of.base_drop;
-    /* Holding is linear in time: scale from what a second costs. */
-    uint64_t second = cost_of_holding_ns(p, bytes << 10, 1000000000);
-    return second == 0 ? UINT64_MAX
-                       : saturate((unsigned __int128)again * 1000000000 * 1024 / second);
+    return cost_holding_byte_ns(p, again) / bytes;
 }
 
 uint32_t cost_keep_ms(const struct prices *p, const struct policy_band *band, enum arm_pages pages)

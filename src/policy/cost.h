@@ -43,6 +43,9 @@ void cost_note_fault(struct prices *p, enum arm_id arm, unsigned gap_class, uint
 /* Holding `bytes` for `ns`. */
 uint64_t cost_of_holding_ns(const struct prices *p, uint64_t bytes, uint64_t ns);
 
+/* How many bytes times ns may be held for `cost_ns`. */
+uint64_t cost_holding_byte_ns(const struct prices *p, uint64_t cost_ns);
+
 /* Bringing the episode's pages in again under `arm`. */
 uint64_t cost_of_filling_ns(const struct prices *p, enum arm_id arm, const struct episode *e);
 

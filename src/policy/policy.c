@@ -7,6 +7,7 @@
 #include "base/lock.h"
 #include "config/config.h"
 #include "default_policy.h"
+#include "policy/abilities.h"
 #include "policy/cell.h"
 #include "policy/cost.h"
 #include "policy/doc.h"
@@ -40,27 +41,6 @@ static struct lock save_lock = LOCK_INIT(LOCK_RANK_SAVE);
 
 /* ---- what this machine can do ---- */
 
-static bool advice_works(void *page, size_t bytes, enum os_advice advice)
-{
-    stat_add(STAT_os_madvise, 1);
-    return os->advise(page, bytes, advice) == 0;
-}
-
-static void find_abilities(const struct os_machine *machine, bool have_arena,
-                           struct arm_abilities *can)
-{
-    size_t bytes = machine->page_bytes;
-    void *page = os->map(bytes);
-    *can = (struct arm_abilities){.heap_pages = have_arena, .mmap = have_arena};
-    stat_add(STAT_os_mmap, 1);
-    if (page == NULL)
-        return;
-    can->prefault = advice_works(page, bytes, OS_POPULATE);
-    can->lazy = advice_works(page, bytes, OS_GIVE_LAZILY);
-    os->release(page, bytes);
-    stat_add(STAT_os_munmap, 1);
-}
-
 /* The arm that stands for `arm` in this band; the heap where its backing is not to be had. */
 static uint8_t playable_arm(unsigned index, uint8_t arm)
 {
@@ -77,7 +57,7 @@ static bool heap_holds(unsigned band, bool have_arena)
 static void find_arms(const struct os_machine *machine, bool have_arena)
 {
     struct arm_abilities can;
-    find_abilities(machine, have_arena, &can);
+    abilities_find(machine, have_arena, &can);
     size_t huge = machine->huge_bytes <= HUGE_BYTES_MAX ? machine->huge_bytes : 0;
     can.heap_huge_pages = huge != 0 && huge <= HEAP_HUGE_PAGE_BYTES;
     for (unsigned i = 0; i < BAND_COUNT; i++) {
@@ -239,6 +219,11 @@ bool policy_learns(void)
 uint64_t policy_break_even_ns(enum arm_pages pages)
 {
     return policy.break_even_ns[pages];
+}
+
+uint64_t policy_holding_byte_ns(uint64_t cost_ns)
+{
+    return cost_holding_byte_ns(&policy.prices, cost_ns);
 }
 
 bool policy_copying_pays(enum arm_pages pages, size_t copied_bytes, size_t filled_bytes)

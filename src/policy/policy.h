@@ -99,6 +99,9 @@ bool policy_learns(void);
 /* How long an idle span of these pages is worth its memory. */
 uint64_t policy_break_even_ns(enum arm_pages pages);
 
+/* How many bytes times ns may be held for so much. */
+uint64_t policy_holding_byte_ns(uint64_t cost_ns);
+
 /* Whether a block of `copied` bytes is better copied to a warm span than moved, and `filled` faulted in. */
 bool policy_copying_pays(enum arm_pages pages, size_t copied_bytes, size_t filled_bytes);
 

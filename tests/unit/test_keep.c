@@ -59,10 +59,29 @@ ISOLATED(a_frozen_site_keeps_memory_as_long_as_its_policy_says)
     CHECK(kept_ms(hak_site("a.c", 7), MIB) == 16);
 }
 
+/* Waking for 100 us is as dear as holding a MiB for 770 ms, for 25 us 192 ms: no look is sooner, though it is kept for 16. */
+ISOLATED(no_look_costs_more_than_holding_until_then)
+{
+    fake_start();
+    put_policy_that_keeps(site_add_named("a.c", 7, NULL), 16);
+    fake_set("HAKMEM_POLICY", POLICY);
+    CHECK(start_now());
+    char *p = hak_alloc_at(MIB, hak_site("a.c", 7));
+    hak_free_block(p);
+    CHECK(store_wants_look_ns() == 10 * MS); /* what waking takes is not known yet */
+    store_tick(fake.now_ns, 100000);
+    CHECK(store_wants_look_ns() > 760 * MS && store_wants_look_ns() < 780 * MS);
+    store_tick(fake.now_ns, 25000);
+    CHECK(store_wants_look_ns() > 190 * MS && store_wants_look_ns() < 195 * MS);
+    store_tick(fake.now_ns, 1);
+    CHECK(store_wants_look_ns() == 10 * MS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_DIRECTORY(a_frozen_site_keeps_memory_as_long_as_its_policy_says),
+        IN_DIRECTORY(no_look_costs_more_than_holding_until_then),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
