@@ -1,6 +1,7 @@
 /*
  * Size classes of the heap's blocks: multiples of 16 up to 128 bytes, then eight to a doubling, so that from 128 bytes
- * up at most 12.5 % of a block is lost by rounding (tests/unit/test_classes.c goes through all sizes).
+ * up at most 12.5 % of a block is lost by rounding (tests/unit/test_classes.c goes through all sizes); and under the floor one
+ * right above each power of two, for what has a header of its program's.
  *
  * A slab holds blocks of one class and is a power of two in size, at a multiple of it, 64 KiB at least. It holds 256
  * blocks up to 1 KiB, so that most of what is freed is in the slab that blocks are taken from; 16 above; 8 from the floor
@@ -24,6 +25,9 @@
     X(k, (b) + (b) / 8) X(k, (b) + (b) / 4) X(k, (b) + (b) * 3 / 8) X(k, (b) + (b) / 2)            \
     X(k, (b) + (b) * 5 / 8) X(k, (b) + (b) * 3 / 4) X(k, (b) + (b) * 7 / 8) X(k, (b) * 2)
 
+#define CLASS_HEADER_BYTES(b) ((b) < 1024 ? 16 : (b) / 64)
+#define CLASS_HEADED_OCTAVE(X, k, b) X(k, (b) + CLASS_HEADER_BYTES(b)) CLASS_OCTAVE(X, k, b)
+
 #define CLASS_OCTAVES_ABOVE_FLOOR(X, k)                                                            \
     CLASS_OCTAVE(X, k, 65536) CLASS_OCTAVE(X, k, 131072)                                           \
     CLASS_OCTAVE(X, k, 262144) CLASS_OCTAVE(X, k, 524288)
@@ -31,9 +35,11 @@
 /* All sizes; every X is given the kind, too. */
 #define CLASS_TABLE(X, k)                                                                          \
     X(k, 16) X(k, 32) X(k, 48) X(k, 64) X(k, 80) X(k, 96) X(k, 112) X(k, 128)                      \
-    CLASS_OCTAVE(X, k, 128) CLASS_OCTAVE(X, k, 256) CLASS_OCTAVE(X, k, 512)                        \
-    CLASS_OCTAVE(X, k, 1024) CLASS_OCTAVE(X, k, 2048) CLASS_OCTAVE(X, k, 4096)                     \
-    CLASS_OCTAVE(X, k, 8192) CLASS_OCTAVE(X, k, 16384) CLASS_OCTAVE(X, k, 32768)                   \
+    CLASS_OCTAVE(X, k, 128)                                                                        \
+    CLASS_HEADED_OCTAVE(X, k, 256) CLASS_HEADED_OCTAVE(X, k, 512)                                  \
+    CLASS_HEADED_OCTAVE(X, k, 1024) CLASS_HEADED_OCTAVE(X, k, 2048)                                \
+    CLASS_HEADED_OCTAVE(X, k, 4096) CLASS_HEADED_OCTAVE(X, k, 8192)                                \
+    CLASS_HEADED_OCTAVE(X, k, 16384) CLASS_HEADED_OCTAVE(X, k, 32768)                              \
     CLASS_OCTAVES_ABOVE_FLOOR(X, k)
 
 /* Those of the floor and above it. */
@@ -83,10 +89,16 @@ static inline enum slab_kind kind_of(enum arm_pages pages, enum arm_retain retai
 
 /* The class of a size from 1 to CLASS_MAX_BYTES, as a constant expression too. */
 #define CLASS_OCTAVE_OF(bytes) (63 - __builtin_clzll((unsigned long long)(bytes)-1))
+#define CLASS_EIGHTH_OF(bytes) (((bytes)-1) >> (CLASS_OCTAVE_OF(bytes) - 3) & 7)
+#define CLASS_IS_HEADED(bytes)                                                                     \
+    ((bytes) <=                                                                                    \
+     (1ull << CLASS_OCTAVE_OF(bytes)) + CLASS_HEADER_BYTES(1ull << CLASS_OCTAVE_OF(bytes)))
 #define CLASS_OF(bytes)                                                                            \
-    ((bytes) <= 128                                                                                \
-         ? ((bytes)-1) >> CLASS_STEP_SHIFT                                                         \
-         : (CLASS_OCTAVE_OF(bytes) - 6) * 8 + (((bytes)-1) >> (CLASS_OCTAVE_OF(bytes) - 3) & 7))
+    ((bytes) <= 128           ? ((bytes)-1) >> CLASS_STEP_SHIFT                                    \
+     : (bytes) <= 256         ? 8 + CLASS_EIGHTH_OF(bytes)                                         \
+     : (bytes) <= FLOOR_BYTES ? 16 + (CLASS_OCTAVE_OF(bytes) - 8) * 9 +                            \
+                                    (CLASS_IS_HEADED(bytes) ? 0 : 1 + CLASS_EIGHTH_OF(bytes))      \
+                              : 88 + (CLASS_OCTAVE_OF(bytes) - 16) * 8 + CLASS_EIGHTH_OF(bytes))
 
 enum {
     LARGE_CLASS_FIRST = CLASS_OF(FLOOR_BYTES),

@@ -17,15 +17,11 @@ enum {
     ORPHANS_ASKED = 8, /* for a slab, of those left last */
 };
 
-#define NONE4   heap_no_block, heap_no_block, heap_no_block, heap_no_block
-#define NONE16  NONE4, NONE4, NONE4, NONE4
-#define NONE64  NONE16, NONE16, NONE16, NONE16
-#define NONE277 NONE64, NONE64, NONE64, NONE64, NONE16, NONE4, heap_no_block
-
+#define X(kind, size) heap_no_block,
 uint64_t heap_no_block[2];
 struct gated_heap heap_of_nobody = {.gate = {.key = LINK_KEY_BITS, .taking_key = LINK_KEY_BITS},
-                                    .heap = {.fast = {NONE277}}};
-static_assert(SLAB_CLASS_COUNT == 277, "every fast list of nobody is empty");
+                                    .heap = {.fast = {SLAB_CLASS_TABLE(X)}}};
+#undef X
 static_assert(offsetof(struct gated_heap, heap) ==
                   offsetof(struct gated_heap, gate) + sizeof(struct heap_gate),
               "the gate lies right before its heap");

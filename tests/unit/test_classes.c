@@ -38,6 +38,16 @@ static void from_128_bytes_up_an_eighth_of_a_block_is_lost_at_most(void **state)
         assert_true(block_classes[class_of(bytes)].bytes - bytes < CLASS_STEP_BYTES);
 }
 
+/* A KiB and a word, a page and a few: what programs ask for that put a header before a round size. */
+static void a_power_of_two_with_a_header_loses_next_to_nothing(void **state)
+{
+    for (size_t round = 256; round < FLOOR_BYTES; round *= 2) {
+        size_t header = round < 1024 ? 16 : round / 64;
+        assert_int_equal(block_classes[class_of(round + 1)].bytes, round + header);
+        assert_int_equal(block_classes[class_of(round + header)].bytes, round + header);
+    }
+}
+
 static void the_table_of_steps_says_the_same(void **state)
 {
     for (size_t bytes = 0; bytes <= FLOOR_BYTES; bytes++) {
@@ -142,6 +152,7 @@ int main(void)
         cmocka_unit_test(the_class_of_a_size_is_the_smallest_that_holds_it),
         cmocka_unit_test(classes_rise_from_one_step_to_the_largest_block),
         cmocka_unit_test(from_128_bytes_up_an_eighth_of_a_block_is_lost_at_most),
+        cmocka_unit_test(a_power_of_two_with_a_header_loses_next_to_nothing),
         cmocka_unit_test(the_table_of_steps_says_the_same),
         cmocka_unit_test(multiplying_by_the_inverse_finds_the_starts_of_blocks_exactly),
         cmocka_unit_test(a_slab_holds_so_many_blocks_and_is_no_larger_than_that_takes),
