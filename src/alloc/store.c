@@ -37,7 +37,8 @@ static const uint64_t SLAB_IDLE_NS = 500000000;
 static struct {
     struct lock lock;
     struct bigcache cache;
-    struct batch batch;
+    struct batch batch; /* what is to be dropped */
+    struct batch lazy;  /* of what is in BigCache, that of which MADV_FREE is to be asked */
     size_t live_bytes, most_live_bytes;
     size_t cap_bytes;          /* of BigCache, however much lived */
     _Atomic size_t slab_bytes; /* changed under the lock */
@@ -68,6 +69,8 @@ void store_start(const struct os_machine *machine)
                                   .deadline_ns = config.batch_deadline_ms * 1000000};
     bigcache_init(&store.cache, &cache);
     batch_init(&store.batch, &batch);
+    batch.count = batch.bytes = SIZE_MAX; /* retained in any case: there is no hurry */
+    batch_init(&store.lazy, &batch);
     store.batch_min_bytes = config.batch == 1 ? config.batch_min_kib << 10 : SIZE_MAX;
 }
 
@@ -88,23 +91,36 @@ static void set_state(struct span *s, enum span_state state)
 
 /* ---- under the lock: who goes where ---- */
 
-/* Moves the batch to `due`. A span that waits for MADV_FREE leaves BigCache until that is done. */
-static void take_batch(struct list *due)
+/* Moves what was taken from a batch to `due`. A span that waits for MADV_FREE leaves BigCache until that is done. */
+static void retire_all(struct list *taken, size_t count, struct list *due)
 {
-    struct list queue, *l;
-    list_init(&queue);
-    if (store.batch.count == 0)
+    struct list *l;
+    if (count == 0)
         return;
     stat_add(STAT_batch_flushes, 1);
-    stat_add(STAT_batch_spans, store.batch.count);
-    stat_add(STAT_batch_bytes, store.batch.bytes);
-    batch_take_all(&store.batch, &queue);
-    while ((l = list_pop_front(&queue)) != NULL) {
+    stat_add(STAT_batch_spans, count);
+    while ((l = list_pop_front(taken)) != NULL) {
         struct span *s = span_of_batch(l);
+        stat_add(STAT_batch_bytes, s->batch.bytes);
         bigcache_remove(&store.cache, &s->cache);
         set_state(s, SPAN_RETIRED);
         list_push_back(due, l);
     }
+}
+
+static void take_batch(struct list *due)
+{
+    struct list taken;
+    list_init(&taken);
+    retire_all(&taken, batch_take_all(&store.batch, &taken), due);
+}
+
+/* Only what has waited: a block that comes soon is to find its memory as it was. */
+static void take_lazy(struct list *due)
+{
+    struct list taken;
+    list_init(&taken);
+    retire_all(&taken, batch_take_seen(&store.lazy, &taken), due);
 }
 
 /* Queues a span that is to be advised; what must be advised now goes to `due`. */
@@ -122,7 +138,7 @@ static void enqueue(struct span *s, bool lazy, struct list *due)
     }
     if (!lazy)
         set_state(s, SPAN_QUEUED);
-    if (batch_put(&store.batch, &s->batch))
+    if (batch_put(lazy ? &store.lazy : &store.batch, &s->batch))
         take_batch(due);
 }
 
@@ -132,7 +148,7 @@ HAK_HOT static void drop_all(struct list *left, struct list *due, enum stat_id c
     struct list *l;
     while ((l = list_pop_front(left)) != NULL) {
         struct span *s = span_of_cache(l);
-        batch_remove(&store.batch, &s->batch);
+        batch_remove(&store.lazy, &s->batch);
         stat_add(counter, 1);
         enqueue(s, false, due);
     }
@@ -155,7 +171,7 @@ HAK_HOT static void keep_at_most(struct span *s, uint64_t most_idle_ns, struct l
 /* When to look at what waits for less than breaking even; but not so soon that looking takes more than holding it until then. */
 HAK_HOT static uint64_t next_hurried_look_ns(void)
 {
-    uint64_t next = store.batch.count != 0 ? store.batch.options.deadline_ns : 0;
+    uint64_t next = store.batch.count + store.lazy.count != 0 ? store.batch.options.deadline_ns : 0;
     if (store.cache.brief_bytes == 0)
         return next;
     uint64_t brief = store.cache.brief_ns / LOOKS_PER_BREAK_EVEN;
@@ -233,8 +249,9 @@ HAK_HOT static void add_live(size_t bytes)
         store.cache.options.cap_bytes = cap_for(store.most_live_bytes);
 }
 
-/* Cuts off what the block does not need, and keeps it. */
-HAK_HOT static void cut_cached(struct span *s, uint32_t granules, struct list *due)
+/* Cuts off what the block does not need, and keeps it. The block before shares the fate of the larger part. */
+HAK_HOT static void cut_cached(struct span *s, uint32_t granules, struct formers *former,
+                               struct list *due)
 {
     if (s->granules - granules <= granules / SPLIT_SHARE)
         return;
@@ -243,6 +260,8 @@ HAK_HOT static void cut_cached(struct span *s, uint32_t granules, struct list *d
         return;
     stat_add(STAT_cache_splits, 1);
     rest->cache.site = s->cache.site;
+    if (former->count == 1 && rest->granules > granules)
+        rest->label = former->label[--former->count];
     keep_at_most(rest, s->cache.most_idle_ns, due);
 }
 
@@ -263,7 +282,7 @@ HAK_HOT static struct span *take_cached(const struct span_request *request, uint
         return NULL;
     }
     stat_add_locked(STAT_cache_joins, e == NULL);
-    return run_join(&store.cache, &store.batch, request, &run, former);
+    return run_join(&store.cache, &store.lazy, request, &run, former);
 }
 
 HAK_HOT static struct span *get_cached(const struct span_request *request, uint64_t site,
@@ -274,7 +293,7 @@ HAK_HOT static struct span *get_cached(const struct span_request *request, uint6
         return NULL;
     stat_add_locked(STAT_cache_hits, 1);
     stat_add_locked(STAT_cache_hits_site, s->cache.site == site);
-    cut_cached(s, request->granules, due);
+    cut_cached(s, request->granules, former, due);
     set_state(s, SPAN_LIVE);
     return s;
 }
@@ -566,6 +585,8 @@ uint64_t store_tick(uint64_t now_ns, uint64_t waking_ns)
     drop_all(&left, &due, STAT_cache_expiries);
     if (batch_is_due(&store.batch, now_ns))
         take_batch(&due);
+    if (batch_is_due(&store.lazy, now_ns))
+        take_lazy(&due);
     unlock();
     flush_for(&due, waking_ns);
 
@@ -651,7 +672,7 @@ void store_set_gauges(void)
     stat_set(STAT_live_bytes, store.live_bytes);
     stat_set(STAT_slab_bytes, store.slab_bytes);
     stat_set(STAT_retained_bytes, store.cache.bytes);
-    stat_set(STAT_queued_bytes, store.batch.bytes);
+    stat_set(STAT_queued_bytes, store.batch.bytes + store.lazy.bytes);
     for (unsigned z = 0; z < ZONE_COUNT; z++)
         used += (uint64_t)arena.zone[z].frontier << GRANULE_SHIFT;
     unlock();

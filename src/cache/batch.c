@@ -16,6 +16,7 @@ void batch_entry_init(struct batch_entry *e)
 
 bool batch_put(struct batch *b, struct batch_entry *e)
 {
+    e->seen = false;
     list_push_back(&b->queue, &e->link);
     b->count++;
     b->bytes += e->bytes;
@@ -51,6 +52,25 @@ size_t batch_take_all(struct batch *b, struct list *out)
         list_push_back(out, l);
     b->count = 0;
     b->bytes = 0;
+    b->since_ns = 0;
+    return taken;
+}
+
+static struct batch_entry *entry_of(struct list *link)
+{
+    return CONTAINER_OF(link, struct batch_entry, link);
+}
+
+size_t batch_take_seen(struct batch *b, struct list *out)
+{
+    size_t taken = 0;
+    for (; b->count > 0 && entry_of(b->queue.next)->seen; taken++) {
+        struct batch_entry *e = entry_of(b->queue.next);
+        batch_remove(b, e);
+        list_push_back(out, &e->link);
+    }
+    for (struct list *l = b->queue.next; l != &b->queue; l = l->next)
+        entry_of(l)->seen = true;
     b->since_ns = 0;
     return taken;
 }

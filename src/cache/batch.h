@@ -27,6 +27,7 @@ struct batch_entry {
     uintptr_t address;
     size_t bytes;
     bool lazy; /* MADV_FREE will do; else the pages must go */
+    bool seen; /* by batch_take_seen() */
 };
 
 struct batch {
@@ -50,6 +51,9 @@ bool batch_is_due(struct batch *b, uint64_t now_ns);
 
 /* Moves all entries to `out`, linked by `link`. Returns their number. */
 size_t batch_take_all(struct batch *b, struct list *out);
+
+/* The same of those that were there when this was called last, and have not been taken out since. */
+size_t batch_take_seen(struct batch *b, struct list *out);
 
 /* Sorts v[0..n) by address and joins neighbours; returns how many are left. */
 size_t batch_coalesce(struct iovec *v, size_t n);

@@ -31,7 +31,7 @@ struct bench {
 
 /* Cheapest so far, ns a page; and the first fault of all. */
 struct times {
-    uint64_t fault, populate, drop, lazy;
+    uint64_t fault, populate, touch, drop, lazy;
     uint64_t fresh;
 };
 
@@ -64,45 +64,35 @@ static uint64_t time_touch(const struct bench *b, uint64_t *best)
     return keep_cheapest(best, os->now_ns() - since, b);
 }
 
-/* With the first touch: where a hypervisor shadows page tables, that is the most of it, and no fault that anybody here sees. */
-static void time_populate(const struct bench *b, uint64_t *best)
+/* False: it is refused. */
+static bool time_advice(const struct bench *b, enum os_advice advice, uint64_t *best)
 {
     uint64_t since = os->now_ns();
     stat_add(STAT_os_madvise, 1);
-    if (os->advise(b->memory, b->bytes, OS_POPULATE) != 0)
-        return;
-    touch(b);
+    if (os->advise(b->memory, b->bytes, advice) != 0)
+        return false;
     keep_cheapest(best, os->now_ns() - since, b);
+    return true;
 }
 
-/* With writing to it again: what is lazily given back may be clean to whoever shadows page tables, or write-protected. */
-static void time_lazily(const struct bench *b, uint64_t *best)
+/* What comes after populating and after giving back lazily: nothing that anybody here sees, but where a hypervisor shadows page tables
+ * that is the most of it. Writing to what is in use is the program's own time. */
+static void time_first_touch(const struct bench *b, uint64_t *best)
 {
     uint64_t since = os->now_ns();
-    stat_add(STAT_os_madvise, 1);
-    if (os->advise(b->memory, b->bytes, OS_GIVE_LAZILY) != 0)
-        return;
     touch(b);
-    uint64_t written = os->now_ns();
-    touch(b); /* the program would have, in any case */
-    uint64_t warm_ns = os->now_ns() - written, took_ns = written - since;
-    keep_cheapest(best, took_ns > warm_ns ? took_ns - warm_ns : 0, b);
-}
-
-static void time_advice(const struct bench *b, enum os_advice advice, uint64_t *best)
-{
-    uint64_t since = os->now_ns();
-    stat_add(STAT_os_madvise, 1);
-    if (os->advise(b->memory, b->bytes, advice) == 0)
-        keep_cheapest(best, os->now_ns() - since, b);
+    uint64_t first = os->now_ns();
+    touch(b);
+    uint64_t again_ns = os->now_ns() - first, first_ns = first - since;
+    keep_cheapest(best, first_ns > again_ns ? first_ns - again_ns : 0, b);
 }
 
 /* Of those that are known: advice may be refused. */
 static uint64_t sum_of(const struct times *t)
 {
-    const uint64_t all[] = {t->fault, t->populate, t->drop, t->lazy};
+    const uint64_t all[] = {t->fault, t->populate, t->touch, t->drop, t->lazy};
     uint64_t sum = 0;
-    for (int i = 0; i < 4; i++)
+    for (unsigned i = 0; i < ARRAY_SIZE(all); i++)
         sum += all[i] != UINT64_MAX ? all[i] : 0;
     return sum;
 }
@@ -115,20 +105,26 @@ static bool measure_round(const struct bench *b, struct times *t)
     if (first)
         t->fresh = took_ns;
     time_advice(b, OS_GIVE_BACK, &t->drop);
-    time_populate(b, &t->populate);
-    time_lazily(b, &t->lazy);
+    if (time_advice(b, OS_POPULATE, &t->populate))
+        time_first_touch(b, &t->touch);
+    else
+        touch(b);
+    if (time_advice(b, OS_GIVE_LAZILY, &t->lazy))
+        time_first_touch(b, &t->touch);
     os->advise(b->memory, b->bytes, OS_GIVE_BACK);
     return first || before - sum_of(t) > before / BETTER_SHARE;
 }
 
 static struct times measure(const struct bench *b)
 {
-    struct times t = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, 0};
+    struct times t = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, 0};
     for (int round = 0; round < ROUNDS && measure_round(b, &t); round++)
         ;
     /* Advice that an old kernel refuses is not played: its price only must be one. */
     if (t.populate == UINT64_MAX)
         t.populate = t.fault;
+    if (t.touch == UINT64_MAX)
+        t.touch = 0;
     if (t.drop == UINT64_MAX)
         t.drop = 1;
     if (t.lazy == UINT64_MAX)
@@ -172,7 +168,8 @@ static uint64_t measure_copy(char *memory)
 /* Of pages that many times as large, too large to be tried out. */
 static struct times times_of(const struct times *one, uint64_t n)
 {
-    return (struct times){one->fault * n, one->populate * n, one->drop * n, one->lazy * n, 0};
+    return (struct times){one->fault * n, one->populate * n, one->touch * n,
+                          one->drop * n,  one->lazy * n,     0};
 }
 
 int calibrate(struct calibration *out, struct policy_away away[2], const struct os_machine *machine)
@@ -207,10 +204,12 @@ int calibrate(struct calibration *out, struct policy_away away[2], const struct 
 
     out->base_fault = base.fault;
     out->base_populate = base.populate;
+    out->base_touch = base.touch;
     out->base_drop = base.drop;
     out->base_lazy = base.lazy;
     out->huge_fault = large.fault;
     out->huge_populate = large.populate;
+    out->huge_touch = large.touch;
     out->huge_drop = large.drop;
     out->huge_lazy = large.lazy;
     return 0;

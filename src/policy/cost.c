@@ -82,13 +82,24 @@ static uint64_t pages_held(const struct prices *p, enum arm_id arm, const struct
     return least > e->base_pages ? least : e->base_pages;
 }
 
+/* Writing to pages that the kernel has mapped, or freed lazily, and nobody has written to since. */
+static uint64_t first_touch_ns(const struct prices *p, enum arm_id arm, const struct episode *e)
+{
+    if (shares_huge_pages(arm))
+        return pages_held(p, arm, e) * p->of.huge_touch / base_pages_in_huge(p);
+    if (arms[arm].pages == PAGES_HUGE)
+        return e->huge_full * p->of.huge_touch + loose_base_pages(p, e) * p->of.base_touch;
+    bool known = e->touched_pages != 0 && e->touched_pages < e->base_pages;
+    return (known ? e->touched_pages : e->base_pages) * p->of.base_touch;
+}
+
 uint64_t cost_of_filling_ns(const struct prices *p, enum arm_id arm, const struct episode *e)
 {
     const struct arm *a = &arms[arm];
     if (a->backing == BACKING_MMAP && a->fill == FILL_PREFAULT) {
-        if (a->pages == PAGES_BASE)
-            return (e->bytes + p->page_bytes - 1) / p->page_bytes * p->of.base_populate;
-        return (e->bytes + p->huge_bytes - 1) / p->huge_bytes * p->of.huge_populate;
+        uint64_t page = a->pages == PAGES_BASE ? p->page_bytes : p->huge_bytes;
+        uint64_t each = a->pages == PAGES_BASE ? p->of.base_populate : p->of.huge_populate;
+        return (e->bytes + page - 1) / page * each + first_touch_ns(p, arm, e);
     }
     if (shares_huge_pages(arm))
         return pages_held(p, arm, e) * p->of.huge_fault / base_pages_in_huge(p);
@@ -161,12 +172,11 @@ static uint64_t giving_back_ns(const struct prices *p, enum arm_id arm, const st
     return call + e->huge_full * huge + loose_base_pages(p, e) * base;
 }
 
-/* Of pages that were given back lazily and are used again, what that took is a part: they are written to anew. */
+/* What was given back lazily before the next block got it, is written to anew. */
 static uint64_t given_back_ns(const struct prices *p, enum arm_id arm, const struct episode *e)
 {
     bool lazily = arms[arm].retain == RETAIN_LAZY && e->reused && e->give_back_ns != 0;
-    uint64_t least_ns = lazily ? giving_back_ns(p, arm, e, true) : 0;
-    return least_ns > e->give_back_ns ? least_ns : e->give_back_ns;
+    return e->give_back_ns + (lazily ? first_touch_ns(p, arm, e) : 0);
 }
 
 uint64_t cost_of_episode_ns(const struct prices *p, enum arm_id arm, const struct episode *e,
@@ -297,8 +307,8 @@ static struct episode under_arm(const struct prices *p, enum arm_id played, cons
     if (!kept)
         other.grew_pages = 0; /* it begins cold, and pays for all it touches */
     other.give_back_ns = other.given_back ? giving_back_ns(p, arm, &other, false) : 0;
-    if (is->retain == RETAIN_LAZY) /* asking alone takes about what giving back does */
-        other.give_back_ns += giving_back_ns(p, arm, &other, other.reused);
+    if (is->retain == RETAIN_LAZY)
+        other.give_back_ns += giving_back_ns(p, arm, &other, true);
     return other;
 }
 

@@ -26,21 +26,24 @@ enum {
     POLICY_PRICE_MAX_NS = 1000 * 1000 * 1000,
 };
 
-/* Prices of the kernel's primitives on this machine, ns: X(name, help). 1 to POLICY_PRICE_MAX_NS. */
+/* Prices of the kernel's primitives on this machine, ns: X(name, least, help). Up to POLICY_PRICE_MAX_NS; what may be 0 may be
+ * absent: files that do not have it have it in the prices of populating and of giving back lazily. */
 #define CALIBRATION_FIELDS(X)                                                                      \
-    X(base_fault, "fault of one base page, ns")                                                    \
-    X(huge_fault, "fault of one huge page, ns")                                                    \
-    X(base_populate, "MADV_POPULATE_WRITE and the first touch, ns per base page")                  \
-    X(huge_populate, "MADV_POPULATE_WRITE and the first touches, ns per huge page")                \
-    X(base_drop, "MADV_DONTNEED, ns per resident base page")                                       \
-    X(huge_drop, "MADV_DONTNEED, ns per resident huge page")                                       \
-    X(base_lazy, "MADV_FREE and writing to it again, ns per resident base page")                   \
-    X(huge_lazy, "MADV_FREE and writing to it again, ns per resident huge page")                   \
-    X(advise_call, "one madvise of nothing resident, ns")                                          \
-    X(copy, "copying 64 KiB of resident memory, ns")
+    X(base_fault, 1, "fault of one base page, ns")                                                 \
+    X(huge_fault, 1, "fault of one huge page, ns")                                                 \
+    X(base_populate, 1, "MADV_POPULATE_WRITE, ns per base page")                                   \
+    X(huge_populate, 1, "MADV_POPULATE_WRITE, ns per huge page")                                   \
+    X(base_touch, 0, "first write to a populated base page, or to one given back lazily, ns")      \
+    X(huge_touch, 0, "first writes to a populated huge page, or to one given back lazily, ns")     \
+    X(base_drop, 1, "MADV_DONTNEED, ns per resident base page")                                    \
+    X(huge_drop, 1, "MADV_DONTNEED, ns per resident huge page")                                    \
+    X(base_lazy, 1, "MADV_FREE, ns per resident base page")                                        \
+    X(huge_lazy, 1, "MADV_FREE, ns per resident huge page")                                        \
+    X(advise_call, 1, "one madvise of nothing resident, ns")                                       \
+    X(copy, 1, "copying 64 KiB of resident memory, ns")
 
 struct calibration {
-#define X(name, help) uint64_t name;
+#define X(name, least, help) uint64_t name;
     CALIBRATION_FIELDS(X)
 #undef X
 };

@@ -30,14 +30,15 @@ struct row {
 };
 
 /* Rows of structs that are X-macros of numbers. */
-#define NUMBER_ROW(of, name, low_, high_, key_)                                                    \
+#define ANY_NUMBER_ROW(of, name, low_, high_, key_, required_)                                     \
     {.key = (key_),                                                                                \
      .read = read_integer,                                                                         \
      .offset = offsetof(struct of, name),                                                          \
      .bytes = sizeof(((struct of *)0)->name),                                                      \
      .low = (low_),                                                                                \
      .high = (high_),                                                                              \
-     .required = true},
+     .required = (required_)},
+#define NUMBER_ROW(of, name, low_, high_, key_) ANY_NUMBER_ROW(of, name, low_, high_, key_, true)
 #define TEXT_ROW(of, name, reader_)                                                                \
     {                                                                                              \
         .key = #name, .read = (reader_), .offset = offsetof(struct of, name),                      \

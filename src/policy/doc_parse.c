@@ -20,7 +20,8 @@ static const struct row machine_rows[] = {
 };
 
 static const struct row calibration_rows[] = {
-#define X(name, help) NUMBER_ROW(calibration, name, 1, POLICY_PRICE_MAX_NS, #name "_ns")
+#define X(name, least, help)                                                                       \
+    ANY_NUMBER_ROW(calibration, name, least, POLICY_PRICE_MAX_NS, #name "_ns", (least) > 0)
     CALIBRATION_FIELDS(X)
 #undef X
 };

@@ -123,10 +123,12 @@ static void put_calibration(struct out *o, const struct calibration *c)
     if (!policy_calibration_known(c))
         return;
     put_key(o, ",\n  ", "calibration");
-#define X(name, help)                                                                              \
-    put_key(o, separator, #name "_ns");                                                            \
-    put_number(o, c->name);                                                                        \
-    separator = ",\n    ";
+#define X(name, least, help)                                                                       \
+    if ((least) > 0 || c->name != 0) {                                                             \
+        put_key(o, separator, #name "_ns");                                                        \
+        put_number(o, c->name);                                                                    \
+        separator = ",\n    ";                                                                     \
+    }
     CALIBRATION_FIELDS(X)
 #undef X
     put(o, "\n  }");

@@ -126,8 +126,16 @@ static bool learn(struct policy_doc *doc, const struct kind *k, unsigned episode
 
 static void describe_machine(struct policy_doc *doc)
 {
-    static const struct calibration prices = {1560, 43000, 800, 40000, 98,
-                                              2000, 98,    900, 400,   6400};
+    static const struct calibration prices = {.base_fault = 1560,
+                                              .huge_fault = 43000,
+                                              .base_populate = 800,
+                                              .huge_populate = 40000,
+                                              .base_drop = 98,
+                                              .huge_drop = 2000,
+                                              .base_lazy = 98,
+                                              .huge_lazy = 900,
+                                              .advise_call = 400,
+                                              .copy = 6400};
 
     snprintf(doc->machine.cpu, sizeof(doc->machine.cpu), "Imaginary 3000");
     snprintf(doc->machine.kernel, sizeof(doc->machine.kernel), "6.1.0");

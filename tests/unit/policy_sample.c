@@ -93,7 +93,8 @@ static void describe(struct policy_doc *doc, uint64_t *random)
     snprintf(doc->machine.thp, sizeof(doc->machine.thp), "madvise");
     doc->machine.page_bytes = 4096;
     doc->machine.huge_bytes = 2 << 20;
-#define X(name, help) doc->calibration.name = 1 + sample_random(random) % POLICY_PRICE_MAX_NS;
+#define X(name, least, help)                                                                       \
+    doc->calibration.name = 1 + sample_random(random) % POLICY_PRICE_MAX_NS;
     CALIBRATION_FIELDS(X)
 #undef X
     for (unsigned i = 0; i < GAP_CLASSES; i += 3) {

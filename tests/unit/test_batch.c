@@ -56,6 +56,28 @@ static void the_deadline_counts_from_when_the_batch_was_first_seen(void **state)
     assert_true(batch_is_due(&b, 2050));
 }
 
+static void only_what_was_seen_is_taken(void **state)
+{
+    struct batch b;
+    struct batch_entry e[3];
+    struct list taken;
+    list_init(&taken);
+    start(&b, 10, 100, 50);
+    for (int i = 0; i < 3; i++)
+        start_entry(&e[i], 1);
+    batch_put(&b, &e[0]);
+    batch_put(&b, &e[1]);
+    assert_int_equal(batch_take_seen(&b, &taken), 0);
+    batch_remove(&b, &e[0]);
+    batch_put(&b, &e[0]); /* it was used meanwhile */
+    batch_put(&b, &e[2]);
+    assert_int_equal(batch_take_seen(&b, &taken), 1);
+    assert_ptr_equal(list_pop_front(&taken), &e[1].link);
+    assert_true(b.count == 2 && b.bytes == 2 && b.since_ns == 0);
+    assert_int_equal(batch_take_seen(&b, &taken), 2);
+    assert_true(b.count == 0 && list_pop_front(&taken) == &e[0].link);
+}
+
 static void an_emptied_batch_forgets_its_deadline(void **state)
 {
     struct batch b;
@@ -175,6 +197,7 @@ int main(void)
         cmocka_unit_test(the_batch_is_full_at_its_count),
         cmocka_unit_test(the_batch_is_full_at_its_bytes),
         cmocka_unit_test(the_deadline_counts_from_when_the_batch_was_first_seen),
+        cmocka_unit_test(only_what_was_seen_is_taken),
         cmocka_unit_test(an_emptied_batch_forgets_its_deadline),
         cmocka_unit_test(taking_all_empties_the_batch_oldest_first),
         cmocka_unit_test(the_batch_is_what_a_plain_array_of_entries_is),

@@ -67,6 +67,27 @@ static void holding_too_much_for_too_long_does_not_wrap(void **state)
                      (uint64_t)365 * 24 * 3600 * 100 * 16 * 133 / 1000);
 }
 
+/* Where a hypervisor shadows page tables: populated pages, and those given back lazily, are written to for the first time. */
+static void the_first_touch_of_what_is_mapped_is_of_what_a_block_writes_to(void **state)
+{
+    struct prices p = prices;
+    struct episode e = whole();
+    p.of.base_touch = 600;
+    p.of.huge_touch = 5000;
+    assert_int_equal(cost_of_filling_ns(&p, ARM_MMAP_BASE_TOUCH_KEEP, &e), 512 * 1000);
+    assert_int_equal(cost_of_filling_ns(&p, ARM_MMAP_BASE_PREFAULT_KEEP, &e), 512 * (500 + 600));
+    assert_int_equal(cost_of_filling_ns(&p, ARM_MMAP_HUGE_PREFAULT_KEEP, &e), 30000 + 5000);
+    e.touched_pages = 10;
+    assert_int_equal(cost_of_filling_ns(&p, ARM_MMAP_BASE_PREFAULT_KEEP, &e), 512 * 500 + 6000);
+
+    e.reused = true;
+    assert_int_equal(cost_of_episode_ns(&p, ARM_MMAP_BASE_TOUCH_LAZY, &e, 0), 0);
+    e.give_back_ns = 7000; /* it waited long enough to be asked for */
+    assert_int_equal(cost_of_episode_ns(&p, ARM_MMAP_BASE_TOUCH_LAZY, &e, 0), 7000 + 6000);
+    assert_int_equal(cost_of_episode_ns(&p, ARM_MMAP_HUGE_TOUCH_LAZY, &e, 0), 7000 + 5000);
+    assert_int_equal(cost_of_episode_ns(&p, ARM_MMAP_BASE_TOUCH_KEEP, &e, 0), 7000);
+}
+
 static void filling_costs_the_faults_of_the_arms_pages(void **state)
 {
     struct episode e = whole();
@@ -334,7 +355,7 @@ ISOLATED(calibration_finds_every_price_and_gives_its_memory_back)
     fake_start();
     fake.tick_ns = 1000;
     CHECK(calibrate(&found, away, &fake.machine) == 0);
-#define X(name, help) CHECK(found.name > 0 && found.name <= POLICY_PRICE_MAX_NS);
+#define X(name, least, help) CHECK(found.name + 1 > (least) && found.name <= POLICY_PRICE_MAX_NS);
     CALIBRATION_FIELDS(X)
 #undef X
     CHECK(away[PAGES_BASE].faults[AWAY_FRESH] > 0 && away[PAGES_HUGE].faults[AWAY_FRESH] > 0);
@@ -351,7 +372,7 @@ ISOLATED(calibration_without_memory_or_advice_changes_nothing_or_finds_prices_al
     CHECK(calibrate(&found, away, &fake.machine) == -ENOMEM && found.base_fault == 7);
     fake_fail_always(FAKE_ADVISE, EINVAL);
     CHECK(calibrate(&found, away, &fake.machine) == 0);
-#define X(name, help) CHECK(found.name > 0 && found.name <= POLICY_PRICE_MAX_NS);
+#define X(name, least, help) CHECK(found.name + 1 > (least) && found.name <= POLICY_PRICE_MAX_NS);
     CALIBRATION_FIELDS(X)
 #undef X
     CHECK(fake.map_bytes == 0);
@@ -364,6 +385,7 @@ int main(void)
         cmocka_unit_test(the_goals_move_the_price_of_memory_by_16),
         cmocka_unit_test(holding_too_much_for_too_long_does_not_wrap),
         cmocka_unit_test(filling_costs_the_faults_of_the_arms_pages),
+        cmocka_unit_test(the_first_touch_of_what_is_mapped_is_of_what_a_block_writes_to),
         cmocka_unit_test(blocks_that_share_huge_pages_pay_their_share),
         cmocka_unit_test(predictions_know_what_the_heaps_arms_retain_and_share),
         cmocka_unit_test(pages_outside_of_whole_huge_ones_are_base_pages),

@@ -1,5 +1,5 @@
 /*
- * How long a frozen site's memory is kept: as its policy says, in the band it says it of.
+ * How long memory is kept: of a frozen site as its policy says, in the band it says it of; and what of it, when it is cut.
  */
 #include "isolated.h"
 
@@ -77,11 +77,36 @@ ISOLATED(no_look_costs_more_than_holding_until_then)
     CHECK(store_wants_look_ns() == 10 * MS);
 }
 
+/* A block of 8 MiB is cut: it shares the fate of what is larger. */
+static uint64_t episodes_after_cutting(size_t bytes)
+{
+    uint64_t before = stat_get(STAT_episodes), site = hak_site("a.c", 7);
+    hak_free_block(hak_alloc_at(8 * MIB, site));
+    void *p = hak_alloc_at(bytes, site);
+    uint64_t episodes = stat_get(STAT_episodes) - before;
+    hak_free_block(p);
+    store_trim();
+    CHECK(stat_get(STAT_episodes) == before + 2);
+    return episodes;
+}
+
+ISOLATED(a_block_whose_memory_is_cut_shares_the_fate_of_the_larger_part)
+{
+    fake_start();
+    fake_set("HAKMEM_MODE", "learn");
+    fake_set("HAKMEM_POLICY", POLICY);
+    fake_set("HAKMEM_ARM", "mmap/base/touch/keep");
+    CHECK(start_now());
+    CHECK(episodes_after_cutting(5 * MIB) == 1);
+    CHECK(episodes_after_cutting(3 * MIB) == 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_DIRECTORY(a_frozen_site_keeps_memory_as_long_as_its_policy_says),
         IN_DIRECTORY(no_look_costs_more_than_holding_until_then),
+        IN_DIRECTORY(a_block_whose_memory_is_cut_shares_the_fate_of_the_larger_part),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -323,7 +323,7 @@ static const struct {
             {"played_as", N},
             {"raw", 0},
             {"cost_sum_ns", 0},
-#define X(name, help) {#name "_ns", 0},
+#define X(name, least, help) {#name "_ns", 0},
             CALIBRATION_FIELDS(X)
 #undef X
 #define X(name, help) {#name, 0},

@@ -77,6 +77,24 @@ ISOLATED(lazy_frees_lazily_and_serves_the_same_memory_again)
     CHECK(get(MIB) == p);
 }
 
+/* However much of it there is: it is retained in any case. */
+ISOLATED(lazy_asks_for_what_has_waited_only)
+{
+    fake_start();
+    start("mmap/base/touch/lazy");
+    uint64_t t = 1000;
+    char *p = get_touched(40 * MIB), *q = get_touched(MIB);
+    fake_forget();
+    hak_free_block(p);
+    for (int i = 0; i < 3; i++, t += 10 * MS)
+        CHECK(store_tick(t, 0) == 10 * MS && fake_advised(OS_GIVE_LAZILY) == 0);
+    hak_free_block(q);
+    store_tick(t, 0);
+    CHECK(fake_advised_at(p, OS_GIVE_LAZILY) && !fake_advised_at(q, OS_GIVE_LAZILY));
+    CHECK(get(MIB) == q && get(40 * MIB) == p);
+    CHECK(fake_advised(OS_GIVE_BACK) == 0 && stat_get(STAT_batch_spans) == 1);
+}
+
 ISOLATED(drop_gives_back_at_once_without_a_batch)
 {
     fake_start();
@@ -405,6 +423,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keep_makes_no_call_and_serves_the_same_memory_again),
         cmocka_unit_test(lazy_frees_lazily_and_serves_the_same_memory_again),
+        cmocka_unit_test(lazy_asks_for_what_has_waited_only),
         cmocka_unit_test(drop_gives_back_at_once_without_a_batch),
         cmocka_unit_test(what_was_dropped_comes_back_as_zeros),
         cmocka_unit_test(what_could_not_be_dropped_is_cleared_for_calloc),
