@@ -57,7 +57,7 @@ int purse_pay_for(struct elo_table *t, int arm, bool must)
     if (t->champion < 0)
         return arm;
     int32_t price = purse_price_q10(t, arm);
-    if (!must && price > t->purse_q10)
+    if (!must && price > 0 && price > t->purse_q10)
         arm = t->champion;
     else
         pay(t, price);

@@ -164,6 +164,8 @@ void trial_report_audition(struct elo_table *t, int arm, bool first_of_arm, cons
         refute_prior(t, arm);
     else if (trial_note(t, arm, 0))
         state_resume(t);
+    else
+        t->champion = rating_best(t); /* the last match may be long in coming */
 }
 
 /* ---- alarm, rematch, reopening ---------------------------------------------------------------- */

@@ -108,6 +108,31 @@ uint64_t cost_of_filling_ns(const struct prices *p, enum arm_id arm, const struc
     return e->huge_full * p->of.huge_fault + loose_base_pages(p, e) * p->of.base_fault;
 }
 
+static uint32_t pages_of(const struct prices *p, const struct episode *e)
+{
+    return (uint32_t)((e->bytes + p->page_bytes - 1) / p->page_bytes);
+}
+
+/* What faults of the pages would take that filling brings in. */
+static uint64_t faults_ns(const struct prices *p, enum arm_id arm, const struct episode *e)
+{
+    if (arms[arm].backing != BACKING_MMAP || arms[arm].fill != FILL_PREFAULT)
+        return cost_of_filling_ns(p, arm, e);
+    if (arms[arm].pages == PAGES_BASE)
+        return pages_of(p, e) * p->of.base_fault;
+    return (e->bytes + p->huge_bytes - 1) / p->huge_bytes * p->of.huge_fault;
+}
+
+/* Filling where a fault takes so many times its price, in 1/1024: what is added to it is added to populating, too. */
+static unsigned __int128 cost_of_filling_at(const struct prices *p, enum arm_id arm,
+                                            const struct episode *e, uint64_t times_q10)
+{
+    unsigned __int128 filling = cost_of_filling_ns(p, arm, e);
+    if (times_q10 <= 1024)
+        return filling * times_q10 / 1024;
+    return filling + (unsigned __int128)faults_ns(p, arm, e) * (times_q10 - 1024) / 1024;
+}
+
 /* Filling again what an episode under `arm` gave back, by how long it will be away. */
 static unsigned __int128 cost_of_refilling_ns(const struct prices *p, enum arm_id arm,
                                               const struct episode *e)
@@ -115,8 +140,7 @@ static unsigned __int128 cost_of_refilling_ns(const struct prices *p, enum arm_i
     const struct arm *a = &arms[arm];
     uint32_t times_q10 =
         e->refill_q10[a->pages][a->retain == RETAIN_DROP ? REFILL_DROPPED : REFILL_KEPT];
-    unsigned __int128 filling = cost_of_filling_ns(p, arm, e);
-    return times_q10 != 0 ? filling * times_q10 / 1024 : filling;
+    return cost_of_filling_at(p, arm, e, times_q10 != 0 ? times_q10 : 1024);
 }
 
 /*
@@ -137,8 +161,7 @@ static uint64_t fresh_q10(const struct prices *p, unsigned pages)
 static unsigned __int128 cost_of_first_fills_ns(const struct prices *p, enum arm_id arm,
                                                 const struct episode *e, uint32_t cold_q10)
 {
-    unsigned __int128 fill = cost_of_filling_ns(p, arm, e);
-    return fill * fresh_q10(p, arms[arm].pages) * cold_q10 / 1024 / 1024;
+    return cost_of_filling_at(p, arm, e, fresh_q10(p, arms[arm].pages)) * cold_q10 / 1024;
 }
 
 /* What was given back is; what lives on is charged for its own pages. What is retained when the process ends is not. */
@@ -228,11 +251,11 @@ void cost_note_refill(const struct prices *p, const struct policy_band *band,
 void cost_note_fault(struct prices *p, enum arm_id arm, unsigned gap_class, uint64_t took_ns)
 {
     const struct arm *a = &arms[arm];
-    bool populated = a->fill == FILL_PREFAULT;
-    uint64_t price_ns = a->pages == PAGES_HUGE
-                            ? (populated ? p->of.huge_populate : p->of.huge_fault)
-                            : (populated ? p->of.base_populate : p->of.base_fault);
-    gaps_note_faults(&p->away[a->pages], gap_class, 1, took_ns, price_ns);
+    uint64_t fault = a->pages == PAGES_HUGE ? p->of.huge_fault : p->of.base_fault;
+    uint64_t price = a->pages == PAGES_HUGE ? p->of.huge_populate : p->of.base_populate;
+    if (a->fill == FILL_PREFAULT) /* as a fault would have taken */
+        took_ns = took_ns + fault > price ? took_ns + fault - price : 0;
+    gaps_note_faults(&p->away[a->pages], gap_class, 1, took_ns, fault);
 }
 
 bool cost_copying_pays(const struct prices *p, enum arm_pages pages, size_t copied_bytes,
@@ -242,11 +265,6 @@ bool cost_copying_pays(const struct prices *p, enum arm_pages pages, size_t copi
     uint64_t fault = pages == PAGES_HUGE ? p->of.huge_fault : p->of.base_fault;
     unsigned __int128 copying = (unsigned __int128)copied_bytes * p->of.copy / GRANULE_BYTES;
     return copying < (unsigned __int128)filled_bytes * fault / page;
-}
-
-static uint32_t pages_of(const struct prices *p, const struct episode *e)
-{
-    return (uint32_t)((e->bytes + p->page_bytes - 1) / p->page_bytes);
 }
 
 /* The episode with what would have been resident: of the other kind of pages, and where all of them are populated. */

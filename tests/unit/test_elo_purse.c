@@ -54,11 +54,38 @@ static void arms_on_other_memory_are_tried_when_that_can_be_paid_for(void **stat
     assert_true(tried[1] == 0);
 }
 
+/* The last block of four lives on and on. Meanwhile the best that was found is played, not what the site began with. */
+static void what_an_audition_has_found_is_played_before_it_ends(void **state)
+{
+    (void)state;
+    struct elo_table t;
+    int32_t prior[ELO_ARMS];
+    uint64_t entry_ns[ELO_ARMS];
+    elo_init(&t, ALL_ARMS, 1);
+    elo_report(&t, 20, 1000000);
+    for (int i = 0; i < ELO_ARMS; i++) {
+        prior[i] = 16000 + 150 * i;
+        entry_ns[i] = 3000000;
+    }
+    elo_set_entry(&t, 0xfff000, entry_ns); /* more than there is money for */
+    elo_set_prior(&t, prior, 500);
+    for (int i = 0; i < 3; i++)
+        elo_report(&t, elo_pick(&t), 50000);
+    elo_pick(&t);
+    for (int i = 0; i < 50; i++) {
+        int arm = elo_pick(&t);
+        assert_int_equal(t.state, ELO_AUDITION);
+        assert_true(arm != 20);
+        elo_report(&t, arm, 50000);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finding_out_costs_a_quarter_of_what_the_champion_costs),
         cmocka_unit_test(arms_on_other_memory_are_tried_when_that_can_be_paid_for),
+        cmocka_unit_test(what_an_audition_has_found_is_played_before_it_ends),
     };
     return cmocka_run_group_tests_name("elo purse", tests, NULL, NULL);
 }
