@@ -82,6 +82,13 @@ static uint64_t pages_held(const struct prices *p, enum arm_id arm, const struct
     return least > e->base_pages ? least : e->base_pages;
 }
 
+/* The base pages that such a block writes to: not those that the blocks before it left it. */
+static uint64_t touched_base_pages(const struct episode *e)
+{
+    bool known = e->touched_pages != 0 && e->touched_pages < e->base_pages;
+    return known ? e->touched_pages : e->base_pages;
+}
+
 /* Writing to pages that the kernel has mapped, or freed lazily, and nobody has written to since. */
 static uint64_t first_touch_ns(const struct prices *p, enum arm_id arm, const struct episode *e)
 {
@@ -89,8 +96,7 @@ static uint64_t first_touch_ns(const struct prices *p, enum arm_id arm, const st
         return pages_held(p, arm, e) * p->of.huge_touch / base_pages_in_huge(p);
     if (arms[arm].pages == PAGES_HUGE)
         return e->huge_full * p->of.huge_touch + loose_base_pages(p, e) * p->of.base_touch;
-    bool known = e->touched_pages != 0 && e->touched_pages < e->base_pages;
-    return (known ? e->touched_pages : e->base_pages) * p->of.base_touch;
+    return touched_base_pages(e) * p->of.base_touch;
 }
 
 uint64_t cost_of_filling_ns(const struct prices *p, enum arm_id arm, const struct episode *e)
@@ -104,7 +110,7 @@ uint64_t cost_of_filling_ns(const struct prices *p, enum arm_id arm, const struc
     if (shares_huge_pages(arm))
         return pages_held(p, arm, e) * p->of.huge_fault / base_pages_in_huge(p);
     if (a->pages == PAGES_BASE)
-        return e->base_pages * p->of.base_fault;
+        return touched_base_pages(e) * p->of.base_fault;
     return e->huge_full * p->of.huge_fault + loose_base_pages(p, e) * p->of.base_fault;
 }
 

@@ -79,6 +79,7 @@ static void the_first_touch_of_what_is_mapped_is_of_what_a_block_writes_to(void 
     assert_int_equal(cost_of_filling_ns(&p, ARM_MMAP_HUGE_PREFAULT_KEEP, &e), 30000 + 5000);
     e.touched_pages = 10;
     assert_int_equal(cost_of_filling_ns(&p, ARM_MMAP_BASE_PREFAULT_KEEP, &e), 512 * 500 + 6000);
+    assert_int_equal(cost_of_filling_ns(&p, ARM_MMAP_BASE_TOUCH_KEEP, &e), 10 * 1000);
 
     e.reused = true;
     assert_int_equal(cost_of_episode_ns(&p, ARM_MMAP_BASE_TOUCH_LAZY, &e, 0), 0);
