@@ -34,7 +34,7 @@
     NUMBER(batch_mib, "HAKMEM_BATCH_MB", 32, 1, 1048576, "MiB",                                    \
            "the batch is flushed at this size")                                                    \
     NUMBER(batch_deadline_ms, "HAKMEM_BATCH_DEADLINE_MS", 10, 1, 10000, "ms",                      \
-           "nothing waits longer in the batch; what `lazy` retains, two to three times that")      \
+           "nothing waits longer in the batch; what `lazy` retains, two to four times that")       \
     NUMBER(batch_min_kib, "HAKMEM_BATCH_MIN_KB", 64, 0, 1048576, "KiB",                            \
            "smaller spans are given back at once")                                                 \
     NUMBER(                                                                                        \
