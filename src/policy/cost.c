@@ -99,13 +99,29 @@ static uint64_t first_touch_ns(const struct prices *p, enum arm_id arm, const st
     return touched_base_pages(e) * p->of.base_touch;
 }
 
+static bool populates(enum arm_id arm)
+{
+    return arms[arm].backing == BACKING_MMAP && arms[arm].fill == FILL_PREFAULT;
+}
+
+/* Pages of its kind, all of the block's. */
+static uint64_t populated_pages(const struct prices *p, enum arm_id arm, const struct episode *e)
+{
+    uint64_t page = arms[arm].pages == PAGES_BASE ? p->page_bytes : p->huge_bytes;
+    return (e->bytes + page - 1) / page;
+}
+
+static uint64_t fault_ns(const struct prices *p, unsigned pages)
+{
+    return pages == PAGES_HUGE ? p->of.huge_fault : p->of.base_fault;
+}
+
 uint64_t cost_of_filling_ns(const struct prices *p, enum arm_id arm, const struct episode *e)
 {
     const struct arm *a = &arms[arm];
-    if (a->backing == BACKING_MMAP && a->fill == FILL_PREFAULT) {
-        uint64_t page = a->pages == PAGES_BASE ? p->page_bytes : p->huge_bytes;
+    if (populates(arm)) {
         uint64_t each = a->pages == PAGES_BASE ? p->of.base_populate : p->of.huge_populate;
-        return (e->bytes + page - 1) / page * each + first_touch_ns(p, arm, e);
+        return populated_pages(p, arm, e) * each + first_touch_ns(p, arm, e);
     }
     if (shares_huge_pages(arm))
         return pages_held(p, arm, e) * p->of.huge_fault / base_pages_in_huge(p);
@@ -114,19 +130,11 @@ uint64_t cost_of_filling_ns(const struct prices *p, enum arm_id arm, const struc
     return e->huge_full * p->of.huge_fault + loose_base_pages(p, e) * p->of.base_fault;
 }
 
-static uint32_t pages_of(const struct prices *p, const struct episode *e)
-{
-    return (uint32_t)((e->bytes + p->page_bytes - 1) / p->page_bytes);
-}
-
 /* What faults of the pages would take that filling brings in. */
 static uint64_t faults_ns(const struct prices *p, enum arm_id arm, const struct episode *e)
 {
-    if (arms[arm].backing != BACKING_MMAP || arms[arm].fill != FILL_PREFAULT)
-        return cost_of_filling_ns(p, arm, e);
-    if (arms[arm].pages == PAGES_BASE)
-        return pages_of(p, e) * p->of.base_fault;
-    return (e->bytes + p->huge_bytes - 1) / p->huge_bytes * p->of.huge_fault;
+    return populates(arm) ? populated_pages(p, arm, e) * fault_ns(p, arms[arm].pages)
+                          : cost_of_filling_ns(p, arm, e);
 }
 
 /* Filling where a fault takes so many times its price, in 1/1024: what is added to it is added to populating, too. */
@@ -187,20 +195,6 @@ static unsigned __int128 cost_of_growth_ns(const struct prices *p, enum arm_id a
     return faults * fresh_q10(p, arms[arm].pages) / 1024;
 }
 
-static uint64_t giving_back_ns(const struct prices *p, enum arm_id arm, const struct episode *e,
-                               bool lazily)
-{
-    const struct calibration *of = &p->of;
-    uint64_t base = lazily ? of->base_lazy : of->base_drop;
-    uint64_t huge = lazily ? of->huge_lazy : of->huge_drop;
-    uint64_t call = of->advise_call / PREDICTED_BATCH;
-    if (shares_huge_pages(arm))
-        return call + pages_held(p, arm, e) * huge / base_pages_in_huge(p);
-    if (arms[arm].pages == PAGES_BASE)
-        return call + e->base_pages * base;
-    return call + e->huge_full * huge + loose_base_pages(p, e) * base;
-}
-
 /* What was given back lazily before the next block got it, is written to anew. */
 static uint64_t given_back_ns(const struct prices *p, enum arm_id arm, const struct episode *e)
 {
@@ -257,7 +251,7 @@ void cost_note_refill(const struct prices *p, const struct policy_band *band,
 void cost_note_fault(struct prices *p, enum arm_id arm, unsigned gap_class, uint64_t took_ns)
 {
     const struct arm *a = &arms[arm];
-    uint64_t fault = a->pages == PAGES_HUGE ? p->of.huge_fault : p->of.base_fault;
+    uint64_t fault = fault_ns(p, a->pages);
     uint64_t price = a->pages == PAGES_HUGE ? p->of.huge_populate : p->of.base_populate;
     if (a->fill == FILL_PREFAULT) /* as a fault would have taken */
         took_ns = took_ns + fault > price ? took_ns + fault - price : 0;
@@ -271,6 +265,11 @@ bool cost_copying_pays(const struct prices *p, enum arm_pages pages, size_t copi
     uint64_t fault = pages == PAGES_HUGE ? p->of.huge_fault : p->of.base_fault;
     unsigned __int128 copying = (unsigned __int128)copied_bytes * p->of.copy / GRANULE_BYTES;
     return copying < (unsigned __int128)filled_bytes * fault / page;
+}
+
+static uint32_t pages_of(const struct prices *p, const struct episode *e)
+{
+    return (uint32_t)((e->bytes + p->page_bytes - 1) / p->page_bytes);
 }
 
 /* The episode with what would have been resident: of the other kind of pages, and where all of them are populated. */
@@ -292,6 +291,20 @@ static struct episode on_pages(const struct prices *p, const struct episode *e, 
         other.base_pages = e->huge_touched * (uint32_t)(p->huge_bytes / p->page_bytes);
     }
     return other;
+}
+
+static uint64_t giving_back_ns(const struct prices *p, enum arm_id arm, const struct episode *e,
+                               bool lazily)
+{
+    const struct calibration *of = &p->of;
+    uint64_t base = lazily ? of->base_lazy : of->base_drop;
+    uint64_t huge = lazily ? of->huge_lazy : of->huge_drop;
+    uint64_t call = of->advise_call / PREDICTED_BATCH;
+    if (shares_huge_pages(arm))
+        return call + pages_held(p, arm, e) * huge / base_pages_in_huge(p);
+    if (arms[arm].pages == PAGES_BASE)
+        return call + e->base_pages * base;
+    return call + e->huge_full * huge + loose_base_pages(p, e) * base;
 }
 
 /* Writing zeros to what is resident of a block: as the kernel does it in a huge page, else as pages are copied. */
