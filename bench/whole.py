@@ -11,14 +11,15 @@ ARMS = [f"{backing}/{pages}/{fill}/{retain}" for backing in ("heap", "mmap") for
         for fill in ("touch", "prefault") for retain in ("keep", "lazy", "drop")]
 
 
-def bench(build, scenario, **settings):
-    """One run on warmed memory; `settings` are HAKMEM_ options, without the prefix."""
+def bench(build, scenario, timeout_s=None, **settings):
+    """One run on warmed memory; `settings` are HAKMEM_ options, without the prefix. subprocess.TimeoutExpired after
+    timeout_s."""
     env = {k: v for k, v in os.environ.items() if not k.startswith("HAK")}
     env.update({"HAKMEM_" + k.upper(): v for k, v in settings.items() if v})
     env["LD_PRELOAD"] = f"{build}/src/libhakmem.so"
     subprocess.run([f"{build}/bench/hakmem-warm", WARM_GIB], check=True, stdout=subprocess.DEVNULL)
     out = subprocess.run([f"{build}/bench/hakmem-bench", scenario, "--json"], env=env, check=True, text=True,
-                         stdout=subprocess.PIPE).stdout
+                         stdout=subprocess.PIPE, timeout=timeout_s).stdout
     run = json.loads(out.splitlines()[0])
     if not run["allocator"].startswith("hakmem"):
         sys.exit(f"{run['allocator']} is in the process, not hakmem")
