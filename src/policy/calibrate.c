@@ -16,7 +16,7 @@ enum {
     ROUNDS = 5,
     BETTER_SHARE = 4, /* a round that finds nothing cheaper by so small a part is the last */
     /* The kernel invalidates up to 33 pages one by one, which can be dearer than all at once. */
-    BASE_BYTES = 256 << 10,
+    BASE_BYTES = 144 << 10,
     BASE_PAGES = 8, /* and where pages are large, so many */
     COPIED_BYTES = 128 << 10,
     HUGE_BYTES_MAX = 4 << 20,
@@ -29,10 +29,9 @@ struct bench {
     size_t step_bytes;        /* between the bytes that are touched */
 };
 
-/* Cheapest so far, ns a page; and the first fault of all. */
+/* Cheapest so far, ns a page. */
 struct times {
     uint64_t fault, populate, touch, drop, lazy;
-    uint64_t fresh;
 };
 
 static size_t pages_in(const struct bench *b)
@@ -41,14 +40,13 @@ static size_t pages_in(const struct bench *b)
 }
 
 /* What each page took. */
-static uint64_t keep_cheapest(uint64_t *best, uint64_t took_ns, const struct bench *b)
+static void keep_cheapest(uint64_t *best, uint64_t took_ns, const struct bench *b)
 {
     uint64_t each = took_ns / pages_in(b);
     if (each == 0)
         each = 1;
     if (each < *best)
         *best = each;
-    return each;
 }
 
 static void touch(const struct bench *b)
@@ -57,11 +55,11 @@ static void touch(const struct bench *b)
         *(volatile char *)(b->memory + at) = 1;
 }
 
-static uint64_t time_touch(const struct bench *b, uint64_t *best)
+static void time_touch(const struct bench *b, uint64_t *best)
 {
     uint64_t since = os->now_ns();
     touch(b);
-    return keep_cheapest(best, os->now_ns() - since, b);
+    keep_cheapest(best, os->now_ns() - since, b);
 }
 
 /* False: it is refused. */
@@ -100,10 +98,9 @@ static uint64_t sum_of(const struct times *t)
 /* Whether it brought something new: the first one may have had to get its memory from the host. */
 static bool measure_round(const struct bench *b, struct times *t)
 {
-    bool first = t->fresh == 0;
-    uint64_t before = sum_of(t), took_ns = time_touch(b, &t->fault);
-    if (first)
-        t->fresh = took_ns;
+    bool first = t->fault == UINT64_MAX;
+    uint64_t before = sum_of(t);
+    time_touch(b, &t->fault);
     time_advice(b, OS_GIVE_BACK, &t->drop);
     if (time_advice(b, OS_POPULATE, &t->populate))
         time_first_touch(b, &t->touch);
@@ -117,7 +114,7 @@ static bool measure_round(const struct bench *b, struct times *t)
 
 static struct times measure(const struct bench *b)
 {
-    struct times t = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, 0};
+    struct times t = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX};
     for (int round = 0; round < ROUNDS && measure_round(b, &t); round++)
         ;
     /* Advice that an old kernel refuses is not played: its price only must be one. */
@@ -151,7 +148,7 @@ static void limit(uint64_t *price, uint64_t most)
         *price = most;
 }
 
-/* Copies the first part of what is touched to the next; the price of a granule. */
+/* Copies the first part of the memory to the next; the price of a granule. */
 static uint64_t measure_copy(char *memory)
 {
     struct bench granules = {memory, COPIED_BYTES, GRANULE_BYTES, GRANULE_BYTES};
@@ -168,11 +165,11 @@ static uint64_t measure_copy(char *memory)
 /* Of pages that many times as large, too large to be tried out. */
 static struct times times_of(const struct times *one, uint64_t n)
 {
-    return (struct times){one->fault * n, one->populate * n, one->touch * n,
-                          one->drop * n,  one->lazy * n,     0};
+    return (struct times){one->fault * n, one->populate * n, one->touch * n, one->drop * n,
+                          one->lazy * n};
 }
 
-int calibrate(struct calibration *out, struct policy_away away[2], const struct os_machine *machine)
+int calibrate(struct calibration *out, const struct os_machine *machine)
 {
     size_t page = machine->page_bytes;
     size_t huge = machine->huge_bytes <= HUGE_BYTES_MAX ? machine->huge_bytes : 0;
@@ -186,17 +183,15 @@ int calibrate(struct calibration *out, struct policy_away away[2], const struct 
     struct bench b = {(char *)align_up((uintptr_t)memory, align), piece, page, page};
     os->advise(b.memory, align, OS_USE_BASE);
     struct times base = measure(&b), large = base;
-    gaps_note_faults(&away[PAGES_BASE], AWAY_FRESH, pages_in(&b), base.fresh, base.fault);
     out->advise_call = measure_call(b.memory, page);
-    out->copy = measure_copy(b.memory);
     if (huge != 0) {
         os->advise(b.memory, align, OS_USE_HUGE);
         b = (struct bench){b.memory, huge, huge, page};
         large = measure(&b);
         limit(&large.fault, base.fault * (huge / page));
         limit(&large.populate, base.populate * (huge / page));
-        gaps_note_faults(&away[PAGES_HUGE], AWAY_FRESH, pages_in(&b), large.fresh, large.fault);
     }
+    out->copy = measure_copy(b.memory); /* on huge pages, which take one fault */
     os->release(memory, mapped);
     stat_add(STAT_os_munmap, 1);
     if (huge == 0 && machine->huge_bytes != 0)

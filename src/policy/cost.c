@@ -163,12 +163,12 @@ static unsigned __int128 cost_of_refilling_ns(const struct prices *p, enum arm_i
  */
 static uint64_t fresh_q10(const struct prices *p, unsigned pages)
 {
-    uint64_t own = gaps_fresh_q10(&p->away[pages]), huge = gaps_fresh_q10(&p->away[PAGES_HUGE]);
-    if (own != 0)
-        return own;
-    if (huge <= 1024)
-        return 1024;
-    return 1024 + (huge - 1024) * p->of.huge_fault / base_pages_in_huge(p) / p->of.base_fault;
+    uint64_t huge = gaps_fresh_q10(&p->away[PAGES_HUGE], 1024);
+    if (pages == PAGES_HUGE)
+        return huge;
+    uint64_t more = huge > 1024 ? huge - 1024 : 0;
+    more = more * p->of.huge_fault / base_pages_in_huge(p) / p->of.base_fault;
+    return gaps_fresh_q10(&p->away[PAGES_BASE], 1024 + more);
 }
 
 /* Its share of the first fills of all. */
@@ -255,7 +255,7 @@ void cost_note_fault(struct prices *p, enum arm_id arm, unsigned gap_class, uint
     uint64_t price = a->pages == PAGES_HUGE ? p->of.huge_populate : p->of.base_populate;
     if (a->fill == FILL_PREFAULT) /* as a fault would have taken */
         took_ns = took_ns + fault > price ? took_ns + fault - price : 0;
-    gaps_note_faults(&p->away[a->pages], gap_class, 1, took_ns, fault);
+    gaps_note_fault(&p->away[a->pages], gap_class, took_ns, fault);
 }
 
 bool cost_copying_pays(const struct prices *p, enum arm_pages pages, size_t copied_bytes,
@@ -364,6 +364,9 @@ void cost_of_entry_ns(const struct prices *p, enum arm_id played, const struct e
     for (int i = 0; i < ARM_COUNT; i++) {
         enum arm_id arm = (enum arm_id)i;
         struct episode other = on_pages(p, e, played, arm);
+        if (populates(arm))
+            other.touched_pages =
+                0; /* who learns writes to all that was populated (alloc/fill.c) */
         entry_ns[i] = arms[i].retain != RETAIN_DROP
                           ? saturate(cost_of_first_fills_ns(p, arm, &other, 1024))
                           : 0;

@@ -73,9 +73,7 @@ void cost_of_entry_ns(const struct prices *p, enum arm_id played, const struct e
 bool cost_mean_episode(const struct prices *p, const struct policy_seen *seen,
                        struct episode *mean);
 
-/* Measures the prices on this machine, in some ms, and notes in `away` what memory cost that was fresh. 0, or -errno and
- * nothing is changed. */
-int calibrate(struct calibration *out, struct policy_away away[2],
-              const struct os_machine *machine);
+/* Measures the prices on this machine, in some ms. 0, or -errno and nothing is changed. */
+int calibrate(struct calibration *out, const struct os_machine *machine);
 
 #endif

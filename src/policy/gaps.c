@@ -10,6 +10,8 @@ enum {
     KEEP_MIN_CLASS = 4, /* 16 ms: the timer's tick is 10 */
     FAULTS_ENOUGH = 8,  /* of one class */
     TIMES_MAX = 128, /* of one fault: a thread that was not run meanwhile must not count for all */
+    TIMES_OF_MEAN =
+        4, /* nor the first huge page of a process, which may take a hundred times as long as the next */
     ONE_Q10 = 1024,
 };
 
@@ -71,14 +73,23 @@ static uint64_t load(const uint64_t *sum)
     return __atomic_load_n(sum, __ATOMIC_RELAXED);
 }
 
-void gaps_note_faults(struct policy_away *away, unsigned class, uint64_t faults, uint64_t took_ns,
-                      uint64_t price_ns)
+/* As much as one fault may count for: where all of them are dear, it soon is what they are. */
+static uint64_t most_times_q10(const struct policy_away *away, unsigned class)
+{
+    uint64_t faults = load(&away->faults[class]), sum_q10 = load(&away->times_q10[class]);
+    uint64_t mean_q10 = faults != 0 ? sum_q10 / faults : 0;
+    uint64_t most_q10 = TIMES_OF_MEAN * (mean_q10 > ONE_Q10 ? mean_q10 : ONE_Q10);
+    return most_q10 < TIMES_MAX * ONE_Q10 ? most_q10 : TIMES_MAX * ONE_Q10;
+}
+
+void gaps_note_fault(struct policy_away *away, unsigned class, uint64_t took_ns, uint64_t price_ns)
 {
     uint64_t times_q10 = took_ns < UINT32_MAX ? took_ns * ONE_Q10 / price_ns : UINT64_MAX;
-    if (times_q10 > TIMES_MAX * ONE_Q10)
-        times_q10 = TIMES_MAX * ONE_Q10;
-    __atomic_fetch_add(&away->times_q10[class], faults * times_q10, __ATOMIC_RELAXED);
-    __atomic_fetch_add(&away->faults[class], faults, __ATOMIC_RELAXED);
+    uint64_t most_q10 = most_times_q10(away, class);
+    if (times_q10 > most_q10)
+        times_q10 = most_q10;
+    __atomic_fetch_add(&away->times_q10[class], times_q10, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&away->faults[class], 1, __ATOMIC_RELAXED);
 }
 
 void gaps_away_since(const struct policy_away *now, const struct policy_away *then,
@@ -106,9 +117,11 @@ static uint32_t mean_q10(const struct policy_away *away, unsigned class)
     return mean < TIMES_MAX * ONE_Q10 ? (uint32_t)mean : TIMES_MAX * ONE_Q10;
 }
 
-uint32_t gaps_fresh_q10(const struct policy_away *away)
+uint32_t gaps_fresh_q10(const struct policy_away *away, uint64_t supposed_q10)
 {
-    return mean_q10(away, AWAY_FRESH);
+    uint64_t faults = load(&away->faults[AWAY_FRESH]), sum_q10 = load(&away->times_q10[AWAY_FRESH]);
+    uint64_t mean_q10 = (sum_q10 + FAULTS_ENOUGH * supposed_q10) / (faults + FAULTS_ENOUGH);
+    return mean_q10 < TIMES_MAX * ONE_Q10 ? (uint32_t)mean_q10 : TIMES_MAX * ONE_Q10;
 }
 
 /* By the faults of that class, or of the next one below of which enough was seen. Else what comes back soon is as it was
@@ -120,7 +133,7 @@ static uint64_t times_q10(const struct policy_away *away, unsigned class)
         if (mean != 0)
             return mean;
     }
-    uint32_t fresh = class >= KEEP_MIN_CLASS ? gaps_fresh_q10(away) : 0;
+    uint32_t fresh = class >= KEEP_MIN_CLASS ? mean_q10(away, AWAY_FRESH) : 0;
     return fresh != 0 ? fresh : ONE_Q10;
 }
 

@@ -42,12 +42,12 @@ void gaps_away_since(const struct policy_away *now, const struct policy_away *th
                      struct policy_away *out);
 void gaps_away_add(struct policy_away *to, const struct policy_away *from);
 
-/* How many times the calibrated price memory costs that was never used before, in 1/1024; 0: not known. */
-uint32_t gaps_fresh_q10(const struct policy_away *away);
+/* How many times the calibrated price memory costs that was never used before, in 1/1024. What is supposed counts for as much as some
+ * faults, so that costs do not leap when there are enough of them. */
+uint32_t gaps_fresh_q10(const struct policy_away *away, uint64_t supposed_q10);
 
-/* So many more of such faults, which took so long each. Threads may meet here, and in what reads it. */
-void gaps_note_faults(struct policy_away *away, unsigned class, uint64_t faults, uint64_t took_ns,
-                      uint64_t price_ns);
+/* One more of such faults, which took so long. Threads may meet here, and in what reads it. */
+void gaps_note_fault(struct policy_away *away, unsigned class, uint64_t took_ns, uint64_t price_ns);
 
 /* Counts the gap that an episode, settled now, shows to be over. The class of a gap during which the memory was away, or -1. */
 int gaps_note(struct gaps *g, uint64_t count[GAP_CLASSES], const struct episode *e,

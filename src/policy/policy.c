@@ -287,7 +287,7 @@ static void set_prices(const struct os_machine *machine)
         memcpy(p->away, doc->away, sizeof(p->away));
     memcpy(policy.saved_away, p->away, sizeof(p->away));
     if (!as_before)
-        calibrate(&p->of, p->away, machine);
+        calibrate(&p->of, machine);
 }
 
 static void set_break_even(void)
