@@ -358,18 +358,24 @@ void cost_predict(const struct prices *p, enum arm_id played, const struct episo
     }
 }
 
+/* Who learns writes to all that was populated (alloc/fill.c): what the block does not. */
+static uint64_t touched_by_learner_ns(const struct prices *p, enum arm_id arm,
+                                      const struct episode *e)
+{
+    struct episode all = *e;
+    all.touched_pages = 0;
+    return populates(arm) ? first_touch_ns(p, arm, &all) - first_touch_ns(p, arm, e) : 0;
+}
+
 void cost_of_entry_ns(const struct prices *p, enum arm_id played, const struct episode *e,
                       uint64_t entry_ns[ARM_COUNT])
 {
     for (int i = 0; i < ARM_COUNT; i++) {
         enum arm_id arm = (enum arm_id)i;
         struct episode other = on_pages(p, e, played, arm);
-        if (populates(arm))
-            other.touched_pages =
-                0; /* who learns writes to all that was populated (alloc/fill.c) */
-        entry_ns[i] = arms[i].retain != RETAIN_DROP
-                          ? saturate(cost_of_first_fills_ns(p, arm, &other, 1024))
-                          : 0;
+        entry_ns[i] = touched_by_learner_ns(p, arm, &other);
+        if (arms[i].retain != RETAIN_DROP)
+            entry_ns[i] = saturate(entry_ns[i] + cost_of_first_fills_ns(p, arm, &other, 1024));
     }
 }
 

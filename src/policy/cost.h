@@ -64,7 +64,7 @@ bool cost_copying_pays(const struct prices *p, enum arm_pages pages, size_t copi
 void cost_predict(const struct prices *p, enum arm_id played, const struct episode *e,
                   uint32_t cold_q10, uint64_t cost_ns[ARM_COUNT]);
 
-/* Filling what such a block would have resident under each arm, where others have left nothing; 0 where that is in what the
+/* Filling what such a block would have resident under each arm, where others have left nothing, as far as it is not in what the
  * arm's episodes cost. */
 void cost_of_entry_ns(const struct prices *p, enum arm_id played, const struct episode *e,
                       uint64_t entry_ns[ARM_COUNT]);

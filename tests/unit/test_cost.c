@@ -361,6 +361,7 @@ static void going_over_to_populated_memory_costs_the_first_touch_of_all_of_it(vo
     p.of.base_touch = 700;
     cost_of_entry_ns(&p, ARM_MMAP_BASE_TOUCH_KEEP, &e, entry_ns);
     assert_int_equal(entry_ns[ARM_MMAP_BASE_PREFAULT_KEEP], 2048 * (p.of.base_populate + 700));
+    assert_int_equal(entry_ns[ARM_MMAP_BASE_PREFAULT_DROP], (2048 - 100) * 700);
 }
 
 /* Memory never used before takes faults three times as long, half of which is believed: 1000 ns more a page, which populating it
