@@ -9,9 +9,10 @@ enum {
     ENOUGH = 8,         /* blocks of which it is known what became of their memory */
     KEEP_MIN_CLASS = 4, /* 16 ms: the timer's tick is 10 */
     FAULTS_ENOUGH = 8,  /* of one class */
-    TIMES_MAX = 128, /* of one fault: a thread that was not run meanwhile must not count for all */
-    TIMES_OF_MEAN =
-        4, /* nor the first huge page of a process, which may take a hundred times as long as the next */
+    /* One fault must not count for all: a thread may not have been run meanwhile, and the first huge page of a process
+     * may take a hundred times as long as the next. */
+    TIMES_MAX = 128,
+    TIMES_OF_MEAN = 4,
     ONE_Q10 = 1024,
 };
 
@@ -119,8 +120,10 @@ static uint32_t mean_q10(const struct policy_away *away, unsigned class)
 
 uint32_t gaps_fresh_q10(const struct policy_away *away, uint64_t supposed_q10)
 {
-    uint64_t faults = load(&away->faults[AWAY_FRESH]), sum_q10 = load(&away->times_q10[AWAY_FRESH]);
-    uint64_t mean_q10 = (sum_q10 + FAULTS_ENOUGH * supposed_q10) / (faults + FAULTS_ENOUGH);
+    unsigned __int128 faults = load(&away->faults[AWAY_FRESH]);
+    unsigned __int128 sum_q10 = load(&away->times_q10[AWAY_FRESH]);
+    unsigned __int128 mean_q10 =
+        (sum_q10 + (unsigned __int128)FAULTS_ENOUGH * supposed_q10) / (faults + FAULTS_ENOUGH);
     return mean_q10 < TIMES_MAX * ONE_Q10 ? (uint32_t)mean_q10 : TIMES_MAX * ONE_Q10;
 }
 

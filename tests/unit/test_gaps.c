@@ -201,6 +201,8 @@ static void where_every_fault_is_dear_it_soon_counts_as_what_it_is(void **state)
     fault(&away, AWAY_FRESH, 1000, 1000);
     assert_true(gaps_fresh_q10(&away, 1024) > 120 * 1024);
     assert_true(gaps_fresh_q10(&away, 1024) <= 128 * 1024);
+    away.faults[AWAY_FRESH] = UINT64_MAX - 7; /* as a file may say */
+    assert_int_equal(gaps_fresh_q10(&away, 1024), 0);
 }
 
 static void what_was_learned_since_is_what_is_saved(void **state)
