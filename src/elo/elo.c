@@ -233,7 +233,7 @@ static void report_learning(struct elo_table *t, int arm, const struct match *m)
         trial_start_rematch(t);
         return;
     }
-    if (test && t->episodes >= FREEZE_FROM && rating_is_clear(t, t->champion, RATING_BAND_Q20)) {
+    if (test && t->episodes >= FREEZE_FROM && rating_is_clear(t, t->champion, rating_band_q20(t))) {
         t->slower_q10 = t->faster_q10 = 0;
         state_enter(t, ELO_DECIDED);
     }
@@ -242,7 +242,7 @@ static void report_learning(struct elo_table *t, int arm, const struct match *m)
 static void report_decided(struct elo_table *t, int arm, const struct match *m)
 {
     if (arm != t->champion) {
-        if (is_playable(t, arm) && rating_promises(t, arm, t->champion, REOPEN_BAND_Q20))
+        if (is_playable(t, arm) && rating_promises(t, arm, t->champion, rating_reopen_band_q20(t)))
             state_enter(t, ELO_LEARNING);
         return;
     }
@@ -253,7 +253,7 @@ static void report_decided(struct elo_table *t, int arm, const struct match *m)
     /* A champion that stalls, or slips by degrees, is looked at whole. */
     if (m->stalled || t->episodes % 64 == 0) {
         rating_refresh_all(t);
-        if (!rating_is_clear(t, arm, REOPEN_BAND_Q20)) {
+        if (!rating_is_clear(t, arm, rating_reopen_band_q20(t))) {
             state_enter(t, ELO_LEARNING);
             return;
         }

@@ -98,6 +98,7 @@ struct elo_table {
     int32_t price_q10;           /* of that audit */
     int32_t audit;               /* the arm to be audited; -1: none chosen yet */
     uint32_t apart;              /* the arms that play on other memory than the rest */
+    uint32_t draw_q20; /* what is not worth finding out, in octaves of the champion's cost */
     uint64_t entry_ns[ELO_ARMS]; /* what playing an arm costs where nothing is warm for it */
     uint32_t replaces;           /* a delta: arms that replace what they are merged into */
     uint32_t is_delta;           /* made by elo_delta(): shares the rating scale of its base */
@@ -134,6 +135,12 @@ void elo_set_prior(struct elo_table *t, const int32_t log2_cost_q10[ELO_ARMS],
  * what it costs more than the champion's own. That is paid from what finding out may cost.
  */
 void elo_set_entry(struct elo_table *t, uint32_t apart, const uint64_t entry_ns[ELO_ARMS]);
+
+/*
+ * Less than `draw_ns` an episode is not worth finding out: arms that differ by less are as good as equal, and a cost that moves by
+ * less is noise. At most an octave. To be renewed as costs change; 0: only the share of 0.2 % is.
+ */
+void elo_set_draw(struct elo_table *t, uint64_t draw_ns);
 
 /* The arm to play now: always one that is playable. ELO_DECIDED: the champion, no random number. */
 int elo_pick(struct elo_table *t);

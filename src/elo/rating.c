@@ -26,7 +26,32 @@ enum {
 
 uint32_t rating_noise_q24(const struct elo_table *t)
 {
-    return t->noise_q24 < RATING_NOISE_LEAST_Q24 ? RATING_NOISE_LEAST_Q24 : t->noise_q24;
+    uint32_t draw_q24 = (uint32_t)(((uint64_t)t->draw_q20 * t->draw_q20) >> 16);
+    uint32_t least = draw_q24 > RATING_NOISE_LEAST_Q24 ? draw_q24 : RATING_NOISE_LEAST_Q24;
+    return t->noise_q24 < least ? least : t->noise_q24;
+}
+
+uint32_t rating_band_q20(const struct elo_table *t)
+{
+    return t->draw_q20 > RATING_BAND_Q20 ? t->draw_q20 : RATING_BAND_Q20;
+}
+
+uint32_t rating_reopen_band_q20(const struct elo_table *t)
+{
+    uint32_t wide = 2 * rating_band_q20(t), least = 10 * RATING_BAND_Q20;
+    return wide > least ? wide : least;
+}
+
+void elo_set_draw(struct elo_table *t, uint64_t draw_ns)
+{
+    enum { ONE_Q20 = 1 << 20 };
+    t->draw_q20 = 0;
+    if (t->champion < 0 || draw_ns == 0)
+        return;
+    int64_t cost_q20 = (int64_t)t->par_q20 - t->score_q20[t->champion];
+    int64_t share_q20 = (int64_t)fixed_exp2_q20(fixed_log2_q20(draw_ns) - cost_q20);
+    int64_t more_q20 = fixed_log2_q20((uint64_t)(share_q20 + ONE_Q20)) - 20 * (int64_t)ONE_Q20;
+    t->draw_q20 = (uint32_t)(more_q20 < ONE_Q20 ? more_q20 : ONE_Q20);
 }
 
 struct rating rating_of(const struct elo_table *t, int i)

@@ -12,7 +12,7 @@ enum {
         12247368, /* 0.73 octaves squared: what a flat start supposes of the arms */
     RATING_NOISE_VAR_Q24 = 1677722, /* 0.1: the noise supposed before any was seen */
     RATING_NOISE_LEAST_Q24 = 1678,  /* 1e-4: no cost is measured better than to 0.7 % */
-    RATING_BAND_Q20 = 3022,         /* 0.2 %: the draw band; less is not worth looking for */
+    RATING_BAND_Q20 = 3022,         /* 0.2 %: the draw band is no narrower */
 };
 
 /* The rating of arm i, evidence and prior weighed together, and its variance. */
@@ -22,7 +22,13 @@ struct rating {
 };
 struct rating rating_of(const struct elo_table *t, int i);
 
-/* The noise variance, never 0. */
+/* The draw band, in octaves. */
+uint32_t rating_band_q20(const struct elo_table *t);
+
+/* What a challenger must promise to undo a decision. */
+uint32_t rating_reopen_band_q20(const struct elo_table *t);
+
+/* The noise variance, never 0: what is within the draw band is noise. */
 uint32_t rating_noise_q24(const struct elo_table *t);
 
 /* Rating less what its stalls cost. */

@@ -221,7 +221,7 @@ static void decide_again(struct elo_table *t, bool was_decided)
                 ~(1u << i); /* which arms there are is not known; these were never played */
     rating_refresh_all(&look);
     int champion = rating_best(&look);
-    uint32_t band = was_decided ? 10 * RATING_BAND_Q20 : RATING_BAND_Q20;
+    uint32_t band = was_decided ? rating_reopen_band_q20(t) : rating_band_q20(t);
     bool decided = champion >= 0 && t->episodes >= 48 && rating_is_clear(&look, champion, band);
     t->state = decided ? ELO_DECIDED : ELO_LEARNING;
     t->slower_q10 = t->faster_q10 = 0;
@@ -240,6 +240,8 @@ void elo_merge(struct elo_table *into, const struct elo_table *from)
         bool late = from->replaces == (1u << ELO_ARMS) - 1 && into->reopened >= from->reopened;
         uint32_t replaces = late ? 0 : from->replaces;
         int64_t share = 0, difference = 0;
+        if (from->draw_q20 > into->draw_q20)
+            into->draw_q20 = from->draw_q20;
         if (!from->is_delta || late)
             difference = scale_difference(into, from, &share);
         int64_t shift_into = (difference * share) >> 20, shift_from = shift_into - difference;

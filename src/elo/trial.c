@@ -40,7 +40,7 @@ void state_resume(struct elo_table *t)
     t->champion = rating_best(t);
     t->slower_q10 = t->faster_q10 = 0;
     bool clear = t->episodes >= FREEZE_FROM && t->champion >= 0 &&
-                 rating_is_clear(t, t->champion, REOPEN_BAND_Q20);
+                 rating_is_clear(t, t->champion, rating_reopen_band_q20(t));
     state_enter(t, clear ? ELO_DECIDED : ELO_LEARNING);
 }
 

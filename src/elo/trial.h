@@ -11,7 +11,6 @@
 enum {
     CREDIT_Q10 = 2048, /* costs of the champion that may be spent on others before it saved any */
     FREEZE_FROM = 48,  /* episodes before anything is decided */
-    REOPEN_BAND_Q20 = 10 * RATING_BAND_Q20, /* what a challenger must promise to undo a decision */
 };
 
 void state_enter(struct elo_table *t, enum elo_state state);

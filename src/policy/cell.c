@@ -16,6 +16,8 @@ enum {
     STRIPES = 16,
     CLOCK_READINGS = 8,    /* of one block's life, and those that measure that */
     MEASURING_SHARE = 200, /* measuring a decided cell's blocks takes so small a part of the time */
+    DRAW_SHARE =
+        64, /* so small a part of what measuring a block costs is not worth finding out of it */
     PASS_OVER_MAX = 1023,
     EPISODES_PER_RECKONING =
         64, /* of how long memory is worth keeping and what other arms cost to try; and at powers of two */
@@ -360,8 +362,10 @@ void policy_reward(struct policy_cell *cell, enum arm_id arm, const struct episo
     int ended = gaps_note(&cell->gaps, band->gaps, e, since_ns);
     if (e->fault_ns != 0)
         cost_note_fault(prices, arm, ended >= 0 ? (unsigned)ended : AWAY_FRESH, e->fault_ns);
-    if (reckons)
+    if (reckons) {
         reckon_keep(cell);
+        elo_set_draw(&band->elo, cell->measuring_ns / DRAW_SHARE);
+    }
     spread_note(&cell->spread, cell->site, prices, arm, e, cold_q10,
                 context.playable[cell->band - BAND_FIRST]);
     note_price(cell, e->looking_ns + os->now_ns() - since_ns);

@@ -80,12 +80,43 @@ static void what_an_audition_has_found_is_played_before_it_ends(void **state)
     }
 }
 
+/* 5000 episodes of equal arms, of which those on one kind of memory get so many times as dear every 500. */
+static void play_and_move(struct elo_table *t, uint64_t draw_ns, double times)
+{
+    struct play p = play_ladder(350, 1.0, 0.02, 5);
+    for (int i = 0; i < 5000; i++) {
+        int arm = elo_pick(t);
+        uint64_t cost = play_cost(&p, arm);
+        bool dearer = i >= 500 && (i / 500) % 2 == arm % 2;
+        elo_report(t, arm, dearer ? (uint64_t)((double)cost * times) : cost);
+        if (i % 64 == 0)
+            elo_set_draw(t, draw_ns);
+    }
+}
+
+/* A twentieth of 350 ns is less than 80 ns, and four times is not. */
+static void what_is_not_worth_finding_out_reopens_nothing(void **state)
+{
+    (void)state;
+    struct elo_table t[3];
+    for (int i = 0; i < 3; i++)
+        elo_init(&t[i], ALL_ARMS, 5);
+    play_and_move(&t[0], 80, 1.05);
+    assert_int_equal(t[0].reopened, 0);
+    assert_int_equal(t[0].state, ELO_DECIDED);
+    play_and_move(&t[1], 0, 1.05);
+    assert_true(t[1].reopened > 0 || t[1].state != ELO_DECIDED);
+    play_and_move(&t[2], 80, 4);
+    assert_true(t[2].reopened > 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finding_out_costs_a_quarter_of_what_the_champion_costs),
         cmocka_unit_test(arms_on_other_memory_are_tried_when_that_can_be_paid_for),
         cmocka_unit_test(what_an_audition_has_found_is_played_before_it_ends),
+        cmocka_unit_test(what_is_not_worth_finding_out_reopens_nothing),
     };
     return cmocka_run_group_tests_name("elo purse", tests, NULL, NULL);
 }

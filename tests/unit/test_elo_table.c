@@ -115,6 +115,32 @@ static void merging_adds_and_commutes(void **state)
 }
 
 /* Two machines of different speed differ in par, not in what they say of the arms. */
+/* Two arms alike, 20 plays each, of as much noise as is not worth finding out: 0.29 octaves. */
+static struct elo_table decided_by_draw(uint32_t draw_q20)
+{
+    struct elo_table t = {.state = ELO_DECIDED,
+                          .par_q20 = 8 << 20,
+                          .par_var_q24 = 1000,
+                          .noise_q24 = 1410000,
+                          .prior_var_q24 = 12247368,
+                          .episodes = 40,
+                          .draw_q20 = draw_q20};
+    for (int i = 0; i < 2; i++)
+        t.arm[i] = (struct elo_arm){.matches_q16 = 20 << 16, .plays = 20, .watched = 20};
+    return t;
+}
+
+static void what_was_decided_by_the_draw_band_stays_decided_when_it_is_saved(void **state)
+{
+    struct elo_table file = decided_by_draw(0), with = decided_by_draw(304087);
+    elo_merge(&file, &with);
+    assert_int_equal(file.state, ELO_DECIDED);
+    file = decided_by_draw(0);
+    with = decided_by_draw(0);
+    elo_merge(&file, &with);
+    assert_int_equal(file.state, ELO_LEARNING);
+}
+
 static void merging_aligns_the_scales(void **state)
 {
     (void)state;
@@ -415,6 +441,7 @@ int main(void)
         cmocka_unit_test(points_start_at_1500_and_deviation_falls),
         cmocka_unit_test(merging_with_nothing_changes_nothing),
         cmocka_unit_test(merging_adds_and_commutes),
+        cmocka_unit_test(what_was_decided_by_the_draw_band_stays_decided_when_it_is_saved),
         cmocka_unit_test(merging_aligns_the_scales),
         cmocka_unit_test(what_was_learned_since_adds_up),
         cmocka_unit_test(nothing_since_is_nothing),
