@@ -16,8 +16,7 @@ enum {
     STRIPES = 16,
     CLOCK_READINGS = 8,    /* of one block's life, and those that measure that */
     MEASURING_SHARE = 200, /* measuring a decided cell's blocks takes so small a part of the time */
-    DRAW_SHARE =
-        64, /* so small a part of what measuring a block costs is not worth finding out of it */
+    DRAW_SHARE = 64, /* what is so small a part of measuring a block is not worth finding out */
     PASS_OVER_MAX = 1023,
     EPISODES_PER_RECKONING =
         64, /* of how long memory is worth keeping and what other arms cost to try; and at powers of two */
