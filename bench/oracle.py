@@ -5,8 +5,7 @@ Coordinate search with the learner off: for one site and size band after the oth
 others as they are, and the cheapest stays; round after round until nothing gets cheaper. What is compared is what the
 whole process cost, CPU time and priced memory (1 GiB for 1 s: 133 ms): one run of every arm, then the median over N
 of those that came near the cheapest. Then the best assignment, the learned policy and the built-in defaults are run
-in turns, and their ratios printed. Run it from the build directory's
-parent, with nothing else running.
+in turns, and their ratios printed. Run it from the build directory's parent, with nothing else running.
 """
 
 import argparse
@@ -77,7 +76,7 @@ class Search:
             tried[arm] = copy.deepcopy(policy)
             tried[arm]["sites"][i]["bands"][k]["champion"] = arm
         was = policy["sites"][i]["bands"][k]["champion"]
-        costs = self.looked_at(tried, was)
+        costs = self.looked_at(tried, was if was in tried else arms[0])
         near = NEAR * min(costs.values())[0]
         costs = {arm: cost for arm, cost in costs.items() if arm == was or cost[0] <= near}
         self.turns({arm: tried[arm] for arm in costs}, self.options.runs - 1, costs)

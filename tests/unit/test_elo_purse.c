@@ -1,4 +1,4 @@
-/* What finding out may cost, and what it costs to go over to other memory. */
+/* What finding out may cost, what it costs to go over to other memory, and what is not worth finding out. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -80,7 +80,7 @@ static void what_an_audition_has_found_is_played_before_it_ends(void **state)
     }
 }
 
-/* 5000 episodes of equal arms, of which those on one kind of memory get so many times as dear every 500. */
+/* 5000 episodes of equal arms, of which from the 500th on every other one is so many times as dear, then the rest, in turns of 500. */
 static void play_and_move(struct elo_table *t, uint64_t draw_ns, double times)
 {
     struct play p = play_ladder(350, 1.0, 0.02, 5);

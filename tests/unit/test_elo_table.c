@@ -114,7 +114,6 @@ static void merging_adds_and_commutes(void **state)
     }
 }
 
-/* Two machines of different speed differ in par, not in what they say of the arms. */
 /* Two arms alike, 20 plays each, of as much noise as is not worth finding out: 0.29 octaves. */
 static struct elo_table decided_by_draw(uint32_t draw_q20)
 {
@@ -141,6 +140,7 @@ static void what_was_decided_by_the_draw_band_stays_decided_when_it_is_saved(voi
     assert_int_equal(file.state, ELO_LEARNING);
 }
 
+/* Two machines of different speed differ in par, not in what they say of the arms. */
 static void merging_aligns_the_scales(void **state)
 {
     (void)state;
