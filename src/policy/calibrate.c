@@ -73,8 +73,8 @@ static bool time_advice(const struct bench *b, enum os_advice advice, uint64_t *
     return true;
 }
 
-/* What comes after populating and after giving back lazily: nothing that anybody here sees, but where a hypervisor shadows page tables
- * that is the most of it. Writing to what is in use is the program's own time. */
+/* What comes after populating and after giving back lazily: nothing that anybody here sees, but where a
+ * hypervisor shadows page tables that is the most of it. Writing to what is in use is the program's own time. */
 static void time_first_touch(const struct bench *b, uint64_t *best)
 {
     uint64_t since = os->now_ns();
@@ -174,7 +174,7 @@ int calibrate(struct calibration *out, const struct os_machine *machine)
     size_t page = machine->page_bytes;
     size_t huge = machine->huge_bytes <= HUGE_BYTES_MAX ? machine->huge_bytes : 0;
     size_t piece = BASE_PAGES * page > BASE_BYTES ? BASE_PAGES * page : BASE_BYTES;
-    size_t align = huge > piece ? huge : piece, mapped = 2 * align;
+    size_t align = huge > piece ? huge : piece, mapped = 3 * align;
     char *memory = os->map(mapped);
     stat_add(STAT_os_mmap, 1);
     if (memory == NULL)
@@ -185,8 +185,9 @@ int calibrate(struct calibration *out, const struct os_machine *machine)
     struct times base = measure(&b), large = base;
     out->advise_call = measure_call(b.memory, page);
     if (huge != 0) {
-        os->advise(b.memory, align, OS_USE_HUGE);
-        b = (struct bench){b.memory, huge, huge, page};
+        /* Where a base page was there is a table of base pages, and until it goes no huge page. */
+        b = (struct bench){b.memory + align, huge, huge, page};
+        os->advise(b.memory, huge, OS_USE_HUGE);
         large = measure(&b);
         limit(&large.fault, base.fault * (huge / page));
         limit(&large.populate, base.populate * (huge / page));

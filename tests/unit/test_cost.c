@@ -396,6 +396,26 @@ ISOLATED(calibration_finds_every_price_and_gives_its_memory_back)
     CHECK(fake.map_bytes == 0);
 }
 
+/* Where base pages were, the kernel keeps their table, and what is then touched there are base pages. */
+ISOLATED(calibration_times_huge_pages_where_no_base_page_was)
+{
+    struct calibration found = {0};
+    const struct fake_record *base = NULL, *huge = NULL;
+    fake_start();
+    fake.tick_ns = 1000;
+    CHECK(calibrate(&found, &fake.machine) == 0);
+    for (unsigned i = 0; i < fake.nr_records; i++) {
+        const struct fake_record *r = &fake.record[i];
+        if (r->kind == FAKE_ADVISE && r->advice == OS_USE_BASE)
+            base = r;
+        if (r->kind == FAKE_ADVISE && r->advice == OS_USE_HUGE)
+            huge = r;
+    }
+    CHECK(base != NULL && huge != NULL && huge->address % fake.machine.huge_bytes == 0);
+    CHECK(base->address + base->bytes <= huge->address ||
+          huge->address + huge->bytes <= base->address);
+}
+
 ISOLATED(calibration_without_memory_or_advice_changes_nothing_or_finds_prices_all_the_same)
 {
     struct calibration found = {.base_fault = 7};
@@ -442,6 +462,7 @@ int main(void)
         cmocka_unit_test(going_over_to_other_memory_costs_its_filling),
         cmocka_unit_test(going_over_to_populated_memory_costs_the_first_touch_of_all_of_it),
         cmocka_unit_test(calibration_finds_every_price_and_gives_its_memory_back),
+        cmocka_unit_test(calibration_times_huge_pages_where_no_base_page_was),
         cmocka_unit_test(
             calibration_without_memory_or_advice_changes_nothing_or_finds_prices_all_the_same),
     };
