@@ -58,6 +58,7 @@ struct heap {
     void *fast[SLAB_CLASS_COUNT]; /* first block of each fast list; &heap_no_block: it is empty */
     struct slab *active[SLAB_CLASS_COUNT];   /* from which the fast list is filled; NULL: none */
     struct list available[SLAB_CLASS_COUNT]; /* slabs */
+    uint32_t nr_slabs[SLAB_CLASS_COUNT];     /* that it owns, of whatever state */
     size_t empty_bytes;                      /* of available slabs of which nobody has a block */
     size_t parcel_bytes;                     /* in all parcels */
     bool wants_helper;                       /* there is something to give back, or will be */

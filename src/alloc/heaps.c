@@ -143,6 +143,8 @@ struct slab *heaps_adopt_slab(struct heap *h, unsigned class)
             continue;
         s = CONTAINER_OF(list_pop_front(&orphan->available[class]), struct slab, link);
         slab_set_owner(s, h);
+        orphan->nr_slabs[class]--;
+        h->nr_slabs[class]++;
         break;
     }
     lock_release(&heaps.lock);

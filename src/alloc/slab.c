@@ -109,10 +109,10 @@ static void init_slab(struct slab *s, struct heap *owner, unsigned class, bool c
     slab_set_owner(s, owner);
 }
 
-struct slab *slab_get(struct heap *owner, unsigned class)
+struct slab *slab_get(struct heap *owner, unsigned class, bool grown)
 {
     const struct block_class *c = &block_classes[class];
-    struct span *span = store_get_slab((size_t)1 << c->slab_shift, (enum arm_pages)c->pages);
+    struct span *span = store_get_slab((size_t)1 << c->slab_shift, (enum arm_pages)c->pages, grown);
     if (span == NULL)
         return NULL;
     if (!commit_rows(span)) {

@@ -147,8 +147,8 @@ static inline bool is_block(const void *p, const struct slab_place *at)
 
 /* ---- life ---- */
 
-/* A slab of that class for `owner`, ACTIVE and without blocks. NULL: no memory. */
-struct slab *slab_get(struct heap *owner, unsigned class);
+/* A slab of that class for `owner`, ACTIVE and without blocks; `grown`: it has many of them. NULL: no memory. */
+struct slab *slab_get(struct heap *owner, unsigned class, bool grown);
 
 /* Gives the slab's span back. Nobody has a block of it, and nobody has had one for `idle_ns`. */
 void slab_put(struct slab *s, uint64_t idle_ns);

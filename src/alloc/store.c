@@ -22,7 +22,7 @@ enum {
     RETAINED_BYTES =
         128 << 20,   /* or, where it is known how soon it is wanted again, what lived at once */
     ROOM_TIMES = 15, /* room behind a block that keeps growing, in times its size */
-    SLABS_ON_BASE_PAGES_BYTES = 32 << 20,     /* a huge page more or less is nothing beside that */
+    SLABS_ON_BASE_PAGES_BYTES = 8 << 20,      /* beside that a huge page used in part is little */
     SLAB_ON_HUGE_PAGES_MAX_BYTES = 512 << 10, /* larger ones have blocks that ask for base pages */
     SPLIT_SHARE =
         4, /* a cached span is cut when more than a quarter of the block would be left over */
@@ -369,27 +369,29 @@ HAK_HOT struct span *store_get(enum zone_id zone, size_t bytes, size_t align, ui
 }
 
 /*
- * A heap that has grown large grows on huge pages. They are filled one after the other, so what is resident and not
- * used of them is small beside what the heap holds. Under a limit each zone's tail would count.
+ * A heap that has grown large grows on huge pages, in the classes that have grown. Slabs are cut from them one after
+ * the other, and a class has one that is not yet carved to its end, so what is resident and not used is small beside
+ * what the heap holds. Under a limit each zone's tail would count.
  */
-static enum zone_id zone_for_slab(size_t bytes, enum arm_pages pages)
+static enum zone_id zone_for_slab(size_t bytes, enum arm_pages pages, bool grown)
 {
     if (pages == PAGES_HUGE)
         return ZONE_HUGE;
-    bool large = store.slab_bytes >= SLABS_ON_BASE_PAGES_BYTES;
+    bool large = grown && store.slab_bytes >= SLABS_ON_BASE_PAGES_BYTES;
     return large && bytes <= SLAB_ON_HUGE_PAGES_MAX_BYTES && arena.roomy && arena.huge_bytes != 0
                ? ZONE_HUGE
                : ZONE_BASE;
 }
 
-struct span *store_get_slab(size_t bytes, enum arm_pages pages)
+struct span *store_get_slab(size_t bytes, enum arm_pages pages, bool grown)
 {
     struct formers former = {0};
     struct list due;
     list_init(&due);
 
     lock_acquire(&store.lock);
-    struct span_request request = span_request_for(zone_for_slab(bytes, pages), bytes, bytes);
+    struct span_request request =
+        span_request_for(zone_for_slab(bytes, pages, grown), bytes, bytes);
     struct span *s = get_cached(&request, SITE_OF_SLABS, &former, &due);
     if (s == NULL)
         s = get_cold(&request);

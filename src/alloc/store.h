@@ -29,9 +29,9 @@ enum store_get_how {
 struct span *store_get(enum zone_id zone, size_t bytes, size_t align, uint64_t site,
                        enum store_get_how how, struct formers *former);
 
-/* A span for a slab of `bytes`, at a multiple of them. PAGES_BASE: or on huge pages, once there are many slabs. NULL: no
- * memory. */
-struct span *store_get_slab(size_t bytes, enum arm_pages pages);
+/* A span for a slab of `bytes`, at a multiple of them. PAGES_BASE: or on huge pages, once there are many slabs and
+ * its class has `grown`. NULL: no memory. */
+struct span *store_get_slab(size_t bytes, enum arm_pages pages, bool grown);
 
 /* Takes it back as `retain` says; it has been idle for `idle_ns` already. */
 void store_put_slab(struct span *s, enum arm_retain retain, uint64_t idle_ns);

@@ -9,8 +9,9 @@
 #include "os/os.h"
 
 enum {
-    EMPTY_MAX_BYTES = 512 << 10,  /* of empty slabs that a heap keeps */
-    WAKE_SHARE = 4,               /* a full slab is looked at again when a quarter of it is free */
+    EMPTY_MAX_BYTES = 512 << 10, /* of empty slabs that a heap keeps */
+    GROWN_SLABS = 8,             /* of a class, beside which one that is carved in part is little */
+    WAKE_SHARE = 4,              /* a full slab is looked at again when a quarter of it is free */
     HELPED_MIN_BYTES = 512 << 10, /* less than that is not worth a helper thread */
 };
 static const uint32_t WAKE_LATE = (uint32_t)1 << 31; /* frees, where nothing is waited for */
@@ -42,6 +43,7 @@ static bool stays_empty(unsigned class)
 static void retire(struct heap *h, struct slab *s, uint64_t idle_ns)
 {
     list_remove(&s->link);
+    h->nr_slabs[s->class]--;
     slab_put(s, idle_ns);
     h->wants_helper |= store_retained_bytes() >= HELPED_MIN_BYTES;
 }
@@ -144,8 +146,9 @@ void heap_woke(struct heap *h, struct slab *s)
 static struct slab *new_slab(struct heap *h, unsigned class)
 {
     int saved_errno = errno;
-    struct slab *s = slab_get(h, class);
+    struct slab *s = slab_get(h, class, h->nr_slabs[class] >= GROWN_SLABS);
     errno = saved_errno;
+    h->nr_slabs[class] += s != NULL;
     return s;
 }
 

@@ -109,7 +109,6 @@ ISOLATED(the_first_block_of_a_class_touches_a_page_and_no_more)
 {
     unsigned char resident[(1 << SLAB_SHIFT_MAX) / 4096];
     fake_start();
-    fake.machine.huge_bytes = 0; /* a heap that has grown large grows on huge pages */
     start(HEAP_ARM);
     for (unsigned class = 0; class < CLASS_COUNT; class ++) {
         char *p = get_small(block_classes[class].bytes);
@@ -120,6 +119,25 @@ ISOLATED(the_first_block_of_a_class_touches_a_page_and_no_more)
             pages += resident[i] & 1;
         CHECK(pages == 1);
     }
+}
+
+static bool is_on_huge_pages(const void *p)
+{
+    return (uintptr_t)p >= arena.zone[ZONE_HUGE].memory.base;
+}
+
+ISOLATED(classes_that_have_grown_in_a_heap_that_has_grown_lie_on_huge_pages)
+{
+    enum { BYTES = 1000, SLABS_BYTES = 8 << 20, OTHER_BYTES = 600 };
+    fake_start();
+    start(HEAP_ARM);
+    while (store_slab_bytes() < SLABS_BYTES)
+        CHECK(!is_on_huge_pages(get_small(BYTES)));
+    CHECK(!is_on_huge_pages(get_small(OTHER_BYTES)));
+    char *last = NULL;
+    for (size_t left = SLABS_BYTES / BYTES; left > 0; left--)
+        last = get_small(BYTES);
+    CHECK(is_on_huge_pages(last) && !is_on_huge_pages(get_small(OTHER_BYTES)));
 }
 
 /* ---- calloc ---- */
@@ -457,6 +475,7 @@ int main(void)
         cmocka_unit_test(a_freed_block_is_the_next_one_of_its_class),
         cmocka_unit_test(what_was_freed_last_is_used_next_while_others_wait),
         cmocka_unit_test(the_first_block_of_a_class_touches_a_page_and_no_more),
+        cmocka_unit_test(classes_that_have_grown_in_a_heap_that_has_grown_lie_on_huge_pages),
         cmocka_unit_test(calloc_is_zero_in_memory_that_was_used),
         cmocka_unit_test(calloc_is_zero_in_slabs_that_another_class_had),
         cmocka_unit_test(calloc_does_not_clear_what_was_never_used),

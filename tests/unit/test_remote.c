@@ -242,6 +242,8 @@ static void adopt_from(struct heap *from, unsigned class)
     CHECK(!list_empty(&from->available[class]) && heap_self->active[class] == NULL);
     struct slab *s = CONTAINER_OF(list_pop_front(&from->available[class]), struct slab, link);
     slab_set_owner(s, heap_self);
+    from->nr_slabs[class]--;
+    heap_self->nr_slabs[class]++;
     list_push_front(&heap_self->available[class], &s->link);
 }
 
