@@ -9,8 +9,7 @@ enum {
     ENOUGH = 8,         /* blocks of which it is known what became of their memory */
     KEEP_MIN_CLASS = 4, /* 16 ms: the timer's tick is 10 */
     FAULTS_ENOUGH = 8,  /* of one class */
-    /* One fault must not count for all: a thread may not have been run meanwhile, and the first huge page of a process
-     * may take a hundred times as long as the next. */
+    /* One fault must not count for all: a thread may not have been run meanwhile. */
     TIMES_MAX = 128,
     TIMES_OF_MEAN = 4,
     ONE_Q10 = 1024,
