@@ -99,6 +99,17 @@ static void expect_costs(struct insight *row)
                 row->arm[row->leader].mean_ns * insight_times_dearer(row, (enum arm_id)i);
 }
 
+/* Of a decided band only a sample is measured; the others, too, were served as the leader says. */
+static void add_unmeasured(struct insight *row)
+{
+    if (row->plays == 0)
+        return;
+    bool known = row->leader != ARM_NONE && row->arm[row->leader].plays != 0;
+    double each_ns = known ? row->arm[row->leader].mean_ns : row->cost_ns / (double)row->plays;
+    row->cost_ns += each_ns * (double)row->band->unmeasured;
+    row->plays += row->band->unmeasured;
+}
+
 static void look_at_band(const struct policy_doc *doc, const struct policy_site *site,
                          const struct policy_band *band, struct insight *row)
 {
@@ -115,14 +126,11 @@ static void look_at_band(const struct policy_doc *doc, const struct policy_site 
         row->plays += row->arm[i].plays;
         row->cost_ns += (double)band->cost_sum_ns[i];
     }
-    /* Of a decided band only a sample is measured. */
-    if (row->plays != 0)
-        row->cost_ns *= 1 + (double)band->unmeasured / (double)row->plays;
-    row->plays += row->plays != 0 ? band->unmeasured : 0;
     row->decided = band->elo.state == ELO_DECIDED || row->classes <= 1;
     row->leader = (enum arm_id)band->champion;
     if (row->leader == ARM_NONE || row->arm[row->leader].standing != STANDS)
         row->leader = row->plays != 0 ? best_but(row, ARM_NONE) : ARM_NONE;
+    add_unmeasured(row);
     row->next = best_but(row, row->leader);
     row->otherwise = default_of(doc, band);
     expect_costs(row);

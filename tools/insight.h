@@ -32,7 +32,7 @@ struct insight {
     const struct policy_site *site;
     const struct policy_band *band;
     uint64_t plays;     /* blocks: episodes that were rated, and those that were not measured */
-    double cost_ns;     /* what they cost in all; what was not measured as what was, on average */
+    double cost_ns;     /* what they cost in all; what was not measured as the leader, on average */
     double share;       /* of the whole document's cost */
     bool hot;           /* at least 1 % of it */
     bool decided;       /* by the learner, or because there is only one thing to do */

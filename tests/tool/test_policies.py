@@ -60,6 +60,17 @@ with Directory() as there:
             for s in whole["sites"]}
     tap.case("inspect --json: arms' costs are their site's", [m for m in mean.values() if abs(m - 1) > 1e-3])
 
+    more = json.loads(text)
+    for site in more["sites"]:
+        if site["id"] == f"0x{VM}":
+            site["bands"][0]["unmeasured"] = 1000
+    sampled = there / "sampled.json"
+    sampled.write_text(json.dumps(more))
+    before, after = ({s["site"]: s for s in inspected(f)["sites"]}[VM] for f in (made["learned"], sampled))
+    each = {a["arm"]: a.get("mean_cost_ns") for a in before["arms"]}[before["champion"]]
+    tap.case("inspect --json: blocks not measured cost what the champion's do", [] if after["episodes"] ==
+             before["episodes"] + 1000 and abs(after["cost_ns"] - before["cost_ns"] - 1000 * each) < 1000 else [before, after])
+
     for name in (VM, "1111", "VM_ROUND".lower(), "bench+0x4f21"):
         ended = hakmem("inspect", made["learned"], "--site", name)
         arms = re.findall(r"^  ((?:heap|mmap)/\w+/\w+/\w+) ", ended.out, re.M)
