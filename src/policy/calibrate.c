@@ -17,7 +17,7 @@ enum {
     BETTER_SHARE = 4, /* a round that finds nothing cheaper by so small a part is the last */
     /* The kernel invalidates up to 33 pages one by one, which can be dearer than all at once. */
     BASE_BYTES = 144 << 10,
-    BASE_PAGES = 8, /* and where pages are large, so many */
+    BASE_PAGES = 8, /* so many are touched; and where pages are large, so many are all */
     COPIED_BYTES = 128 << 10,
     HUGE_BYTES_MAX = 4 << 20,
     CALLS = 8,
@@ -26,7 +26,9 @@ enum {
 struct bench {
     char *memory;
     size_t bytes, page_bytes; /* page: of the kind that is measured */
-    size_t step_bytes;        /* between the bytes that are touched */
+    size_t
+        touched_bytes; /* of the memory, from its start: a fault is dear, and one costs what the next does */
+    size_t step_bytes; /* between the bytes that are touched */
 };
 
 /* Cheapest so far, ns a page. */
@@ -34,15 +36,10 @@ struct times {
     uint64_t fault, populate, touch, drop, lazy;
 };
 
-static size_t pages_in(const struct bench *b)
+/* What each of n pages took. */
+static void keep_cheapest(uint64_t *best, uint64_t took_ns, size_t n)
 {
-    return b->bytes / b->page_bytes;
-}
-
-/* What each page took. */
-static void keep_cheapest(uint64_t *best, uint64_t took_ns, const struct bench *b)
-{
-    uint64_t each = took_ns / pages_in(b);
+    uint64_t each = took_ns / n;
     if (each == 0)
         each = 1;
     if (each < *best)
@@ -51,15 +48,20 @@ static void keep_cheapest(uint64_t *best, uint64_t took_ns, const struct bench *
 
 static void touch(const struct bench *b)
 {
-    for (size_t at = 0; at < b->bytes; at += b->step_bytes)
+    for (size_t at = 0; at < b->touched_bytes; at += b->step_bytes)
         *(volatile char *)(b->memory + at) = 1;
+}
+
+static size_t touched_pages(const struct bench *b)
+{
+    return b->touched_bytes / b->page_bytes;
 }
 
 static void time_touch(const struct bench *b, uint64_t *best)
 {
     uint64_t since = os->now_ns();
     touch(b);
-    keep_cheapest(best, os->now_ns() - since, b);
+    keep_cheapest(best, os->now_ns() - since, touched_pages(b));
 }
 
 /* False: it is refused. */
@@ -69,7 +71,7 @@ static bool time_advice(const struct bench *b, enum os_advice advice, uint64_t *
     stat_add(STAT_os_madvise, 1);
     if (os->advise(b->memory, b->bytes, advice) != 0)
         return false;
-    keep_cheapest(best, os->now_ns() - since, b);
+    keep_cheapest(best, os->now_ns() - since, b->bytes / b->page_bytes);
     return true;
 }
 
@@ -82,7 +84,7 @@ static void time_first_touch(const struct bench *b, uint64_t *best)
     uint64_t first = os->now_ns();
     touch(b);
     uint64_t again_ns = os->now_ns() - first, first_ns = first - since;
-    keep_cheapest(best, first_ns > again_ns ? first_ns - again_ns : 0, b);
+    keep_cheapest(best, first_ns > again_ns ? first_ns - again_ns : 0, touched_pages(b));
 }
 
 /* Of those that are known: advice may be refused. */
@@ -101,14 +103,14 @@ static bool measure_round(const struct bench *b, struct times *t)
     bool first = t->fault == UINT64_MAX;
     uint64_t before = sum_of(t);
     time_touch(b, &t->fault);
-    time_advice(b, OS_GIVE_BACK, &t->drop);
+    os->advise(b->memory, b->bytes, OS_GIVE_BACK);
     if (time_advice(b, OS_POPULATE, &t->populate))
         time_first_touch(b, &t->touch);
     else
         touch(b);
     if (time_advice(b, OS_GIVE_LAZILY, &t->lazy))
         time_first_touch(b, &t->touch);
-    os->advise(b->memory, b->bytes, OS_GIVE_BACK);
+    time_advice(b, OS_GIVE_BACK, &t->drop);
     return first || before - sum_of(t) > before / BETTER_SHARE;
 }
 
@@ -132,7 +134,7 @@ static struct times measure(const struct bench *b)
 static uint64_t measure_call(char *page, size_t page_bytes)
 {
     uint64_t best = UINT64_MAX;
-    struct bench one = {page, page_bytes, page_bytes, page_bytes};
+    struct bench one = {page, page_bytes, page_bytes, page_bytes, page_bytes};
     for (int i = 0; i < CALLS; i++)
         time_advice(&one, OS_GIVE_BACK, &best);
     return best != UINT64_MAX ? best : 1;
@@ -151,13 +153,12 @@ static void limit(uint64_t *price, uint64_t most)
 /* Copies the first part of the memory to the next; the price of a granule. */
 static uint64_t measure_copy(char *memory)
 {
-    struct bench granules = {memory, COPIED_BYTES, GRANULE_BYTES, GRANULE_BYTES};
     uint64_t best = UINT64_MAX;
     for (int i = 0; i < CALLS; i++) {
         memset(memory, i, COPIED_BYTES);
         uint64_t since = os->now_ns();
         memcpy(memory + COPIED_BYTES, memory, COPIED_BYTES);
-        keep_cheapest(&best, os->now_ns() - since, &granules);
+        keep_cheapest(&best, os->now_ns() - since, COPIED_BYTES / GRANULE_BYTES);
     }
     return best;
 }
@@ -180,13 +181,14 @@ int calibrate(struct calibration *out, const struct os_machine *machine)
     if (memory == NULL)
         return -ENOMEM;
 
-    struct bench b = {(char *)align_up((uintptr_t)memory, align), piece, page, page};
+    struct bench b = {(char *)align_up((uintptr_t)memory, align), piece, page, BASE_PAGES * page,
+                      page};
     os->advise(b.memory, align, OS_USE_BASE);
     struct times base = measure(&b), large = base;
     out->advise_call = measure_call(b.memory, page);
     if (huge != 0) {
         /* Where a base page was there is a table of base pages, and until it goes no huge page. */
-        b = (struct bench){b.memory + align, huge, huge, page};
+        b = (struct bench){b.memory + align, huge, huge, huge, page};
         os->advise(b.memory, huge, OS_USE_HUGE);
         large = measure(&b);
         limit(&large.fault, base.fault * (huge / page));

@@ -364,6 +364,8 @@ ISOLATED(blocks_that_live_on_are_settled_at_the_end)
 ISOLATED(what_a_block_was_like_is_seen)
 {
     fake_start();
+    fake.machine.huge_bytes =
+        0; /* or the site might begin on huge pages, of which all would be resident */
     fake.tick_ns = 100;
     start("learn");
     uint64_t site = hak_site("a.c", 7);

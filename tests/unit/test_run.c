@@ -16,6 +16,7 @@ static const uint64_t MS = 1000000;
 static void start_with_sites(const char *mode)
 {
     fake_start();
+    fake.machine.huge_bytes = 0; /* sites begin with the default arm, whatever faults cost */
     fake.tick_ns = 100;
     put_file(POLICY, "{\"hakmem_policy\": 1, \"sites\": [], \"defaults\": ["
                      "{\"band\": 21, \"arm\": \"mmap/base/touch/keep\"},"
