@@ -31,7 +31,8 @@
 #include "elo/trial.h"
 
 enum {
-    FREEZE_EVERY = 8,          /* episodes between freeze tests */
+    FREEZE_EVERY = 8, /* episodes between freeze tests */
+    AWAIT_EPISODES = 256,
     PRIOR_SUREST_Q10 = 51,     /* no prior is surer than 0.05 octaves */
     AUDIT_SHARE_Q10 = 8,       /* 1/128 of what the champion costs goes to audits */
     AUDIT_LEAST_Q10 = 128,     /* even an equal arm is audited only so often */
@@ -97,6 +98,7 @@ void elo_set_playable(struct elo_table *t, uint32_t playable, uint64_t seed)
     t->price_q10 = 0;
     t->audit = -1;
     t->replaces = t->is_delta = 0;
+    memset(t->out, 0, sizeof(t->out));
     trial_clear(t);
     if (t->noise_q24 == 0)
         t->noise_q24 = RATING_NOISE_VAR_Q24;
@@ -116,14 +118,30 @@ void elo_set_playable(struct elo_table *t, uint32_t playable, uint64_t seed)
 
 /* ---- pick ------------------------------------------------------------------------------------ */
 
+/* More of the arm's blocks are out than ever came back. What is given back in batches is known late, and until then the arm
+ * looks as good as before. */
+static bool is_awaited(const struct elo_table *t, int arm)
+{
+    return t->out[arm] > t->arm[arm].plays && arm != t->champion;
+}
+
+/* Blocks whose end is never reported are not waited for. */
+static void note_return(struct elo_table *t, int arm)
+{
+    if (t->out[arm] > 0)
+        t->out[arm]--;
+    if (t->episodes % AWAIT_EPISODES == 0)
+        memset(t->out, 0, sizeof(t->out));
+}
+
 /* Thompson sampling: one draw from every belief, the best draw is played. */
 static int thompson(struct elo_table *t)
 {
     int64_t best_draw = INT64_MIN;
-    int best = 0;
+    int best = t->champion;
 
     for (int i = 0; i < ELO_ARMS; i++) {
-        if (!is_playable(t, i))
+        if (!is_playable(t, i) || (best >= 0 && is_awaited(t, i)))
             continue;
         int64_t draw =
             t->score_q20[i] + (((int64_t)fixed_gauss_q10(&t->random) * t->width_q20[i]) >> 10);
@@ -135,7 +153,7 @@ static int thompson(struct elo_table *t)
     return best;
 }
 
-static HAK_NOINLINE int pick_thoughtfully(struct elo_table *t)
+static int think(struct elo_table *t)
 {
     if (t->queue.given < t->queue.length)
         return purse_pay_for(t, t->queue.arm[t->queue.given++], true);
@@ -149,6 +167,14 @@ static HAK_NOINLINE int pick_thoughtfully(struct elo_table *t)
         return arm;
     }
     return purse_pay_for(t, thompson(t), false);
+}
+
+static HAK_NOINLINE int pick_thoughtfully(struct elo_table *t)
+{
+    int arm = think(t);
+    if (t->out[arm] < UINT16_MAX)
+        t->out[arm]++;
+    return arm;
 }
 
 int elo_pick(struct elo_table *t)
@@ -290,6 +316,7 @@ void elo_report(struct elo_table *t, int arm, uint64_t cost_ns)
 
     a->plays = add_saturating(a->plays, 1);
     t->episodes = add_saturating(t->episodes, 1);
+    note_return(t, arm);
     if (first) {
         first_report(t, arm, x_q20);
         return;

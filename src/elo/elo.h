@@ -92,6 +92,7 @@ struct elo_table {
     int32_t champion; /* as of the last look; -1: none */
     int32_t score_q20[ELO_ARMS]; /* rating, prior and slow tail together */
     int32_t width_q20[ELO_ARMS]; /* standard deviation of that */
+    uint16_t out[ELO_ARMS];      /* picked with some thought, and not reported yet */
     uint32_t repeats;            /* plays but each arm's first */
     uint64_t random;             /* generator */
     int32_t purse_q10;           /* saved up for the next audit, in costs of the champion */

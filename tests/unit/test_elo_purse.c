@@ -110,6 +110,29 @@ static void what_is_not_worth_finding_out_reopens_nothing(void **state)
     assert_true(t[2].reopened > 0);
 }
 
+/* What is given back in batches is reported late. Whatever a purse allows, one block of an arm goes ahead, and as many again as came back. */
+static void what_is_not_reported_yet_is_not_tried_over_and_over(void **state)
+{
+    (void)state;
+    struct elo_table t;
+    unsigned out[ELO_ARMS] = {0}, most = 0;
+    elo_init(&t, ALL_ARMS, 5);
+    elo_report(&t, 3, 50000);
+    t.purse_q10 = 1 << 20;
+    for (int i = 0; i < 400; i++)
+        out[elo_pick(&t)]++;
+    for (int i = 0; i < ELO_ARMS; i++)
+        most = i != 3 && out[i] > most ? out[i] : most;
+    assert_int_equal(most, 1);
+    for (int i = 0; i < ELO_ARMS; i++)
+        if (i != 3 && out[i] > 0)
+            elo_report(&t, i, 50000);
+    unsigned again = 0;
+    for (int i = 0; i < 400; i++)
+        again += elo_pick(&t) != t.champion;
+    assert_true(again > 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -117,6 +140,7 @@ int main(void)
         cmocka_unit_test(arms_on_other_memory_are_tried_when_that_can_be_paid_for),
         cmocka_unit_test(what_an_audition_has_found_is_played_before_it_ends),
         cmocka_unit_test(what_is_not_worth_finding_out_reopens_nothing),
+        cmocka_unit_test(what_is_not_reported_yet_is_not_tried_over_and_over),
     };
     return cmocka_run_group_tests_name("elo purse", tests, NULL, NULL);
 }
