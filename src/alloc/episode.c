@@ -4,6 +4,7 @@
 
 #include "base/attr.h"
 #include "base/bits.h"
+#include "policy/touched.h"
 
 enum {
     WINDOW_PAGES =
@@ -107,12 +108,22 @@ static void sample_window(uintptr_t start, const unsigned char *vec, size_t page
     }
 }
 
+static size_t stretch_pages(void)
+{
+    return huge_pages < WINDOW_PAGES ? huge_pages : WINDOW_PAGES;
+}
+
+static struct residency residency_of_whole(size_t pages)
+{
+    uint64_t stretches = (pages + stretch_pages() - 1) / stretch_pages();
+    return (struct residency){pages, stretches, stretches};
+}
+
 /* Looks at all of a block, or at WINDOWS_MAX windows of it and scales. `sample`: which pages were written to; NULL: never mind. */
 static struct residency measure_residency(uintptr_t start, size_t pages, struct sample *sample)
 {
     unsigned char vec[WINDOW_PAGES];
     struct residency r = {0};
-    size_t stretch = huge_pages < WINDOW_PAGES ? huge_pages : WINDOW_PAGES;
     size_t windows = (pages + WINDOW_PAGES - 1) / WINDOW_PAGES;
     size_t step = (windows + WINDOWS_MAX - 1) / WINDOWS_MAX;
     if (sample != NULL)
@@ -124,25 +135,34 @@ static struct residency measure_residency(uintptr_t start, size_t pages, struct 
         size_t n = pages - first < WINDOW_PAGES ? pages - first : WINDOW_PAGES;
         if (os->residency((const void *)(start + first * page_bytes), n * page_bytes, vec) != 0)
             continue;
-        count_window(vec, n, stretch, &r);
+        count_window(vec, n, stretch_pages(), &r);
         if (sample != NULL)
             sample_window(start + first * page_bytes, vec, n, sample);
     }
     r.pages *= step;
     r.full *= step;
     r.touched *= step;
-    uint64_t stretches = (pages + stretch - 1) / stretch;
-    r.pages = r.pages < pages ? r.pages : pages;
-    r.full = r.full < stretches ? r.full : stretches;
-    r.touched = r.touched < stretches ? r.touched : stretches;
+    struct residency most = residency_of_whole(pages);
+    r.pages = r.pages < most.pages ? r.pages : most.pages;
+    r.full = r.full < most.full ? r.full : most.full;
+    r.touched = r.touched < most.touched ? r.touched : most.touched;
     return r;
 }
 
-static void look(struct label *label, const void *p, size_t bytes, struct sample *sample)
+struct pages {
+    uintptr_t start;
+    size_t count;
+};
+
+static struct pages pages_of(const void *p, size_t bytes)
 {
     uintptr_t start = align_down((uintptr_t)p, page_bytes);
     uintptr_t end = align_up((uintptr_t)p + bytes, page_bytes);
-    struct residency r = measure_residency(start, (end - start) / page_bytes, sample);
+    return (struct pages){start, (end - start) / page_bytes};
+}
+
+static void note_residency(struct label *label, struct residency r)
+{
     label->base_pages = limit_ns(r.pages);
     label->huge_full = limit_ns(r.full);
     label->huge_touched = limit_ns(r.touched);
@@ -150,19 +170,28 @@ static void look(struct label *label, const void *p, size_t bytes, struct sample
 
 void episode_look(struct label *label, const void *p)
 {
-    look(label, p, label->bytes, NULL);
+    struct pages all = pages_of(p, label->bytes);
+    note_residency(label, measure_residency(all.start, all.count, NULL));
 }
 
 /* A block that is freed: only then its pages are nobody's, and can be read. One of its own that began on zeros shows by others what
  * it wrote to. */
 static void look_at_freed(struct label *label, const void *p, size_t bytes)
 {
+    struct touched *touched = policy_touched(label->cell);
+    struct pages all = pages_of(p, bytes);
     struct sample sample;
     bool shows = label->cold && !label->grown && arms[label->arm].backing == BACKING_MMAP &&
-                 policy_wants_touched(label->cell);
-    look(label, p, bytes, shows ? &sample : NULL);
+                 touched_wants(touched);
+    if (!shows && !touched_wants_look(touched, (enum arm_id)label->arm)) {
+        note_residency(label, residency_of_whole(all.count));
+        return;
+    }
+    struct residency r = measure_residency(all.start, all.count, shows ? &sample : NULL);
+    note_residency(label, r);
+    touched_note_look(touched, (enum arm_id)label->arm, r.pages == all.count);
     if (shows && sample.pages > 0)
-        policy_note_touched(label->cell, sample.written, sample.pages);
+        touched_note(touched, sample.written, sample.pages);
 }
 
 HAK_HOT void episode_freed(struct label *label, const void *p, size_t bytes)

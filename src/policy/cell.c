@@ -290,14 +290,9 @@ void policy_freed(struct policy_cell *cell)
     atomic_fetch_sub_explicit(&cell->live, 1, memory_order_relaxed);
 }
 
-bool policy_wants_touched(struct policy_cell *cell)
+struct touched *policy_touched(struct policy_cell *cell)
 {
-    return touched_wants(&cell->touched);
-}
-
-void policy_note_touched(struct policy_cell *cell, uint32_t touched, uint32_t looked_at)
-{
-    touched_note(&cell->touched, touched, looked_at);
+    return &cell->touched;
 }
 
 static void add_seen(struct policy_seen *seen, const struct episode *e, const struct prices *prices)

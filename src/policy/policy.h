@@ -27,6 +27,7 @@ struct caller {
 #define NO_CALLER    ((struct caller){0, 0})
 #define AT_SITE(key) ((struct caller){(key), 0})
 
+struct touched;
 struct policy_cell; /* what is learned of one site's blocks of one band */
 
 struct decision {
@@ -81,14 +82,8 @@ struct decision policy_choose(struct caller caller, size_t bytes);
 /* A block that was chosen for is freed. */
 void policy_freed(struct policy_cell *cell);
 
-/*
- * Whether it is to be seen, of a block that is freed now, which pages it wrote to: what is resident says nothing of that on huge
- * pages, and without it nobody would try others. True once, of a site and band that nothing is known of.
- */
-bool policy_wants_touched(struct policy_cell *cell);
-
-/* So many of its pages (> 0) were looked at, and so many of them were written to. */
-void policy_note_touched(struct policy_cell *cell, uint32_t touched, uint32_t looked_at);
+/* What is known of which pages the site's blocks write to, and which are resident. */
+struct touched *policy_touched(struct policy_cell *cell);
 
 /* A block's life is settled: prices the facts and reports them under the arm that was played. */
 void policy_reward(struct policy_cell *cell, enum arm_id arm, const struct episode *episode);

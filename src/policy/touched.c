@@ -1,17 +1,54 @@
 #include "policy/touched.h"
 
-enum { ALL_Q10 = 1024 };
+enum {
+    ALL_Q10 = 1024,
+    WHOLE_FROM = 4,  /* so many one after another, and the next are taken to be whole */
+    WHOLE_EVERY = 8, /* but for one in so many */
+};
 
 void touched_start(struct touched *t, bool wanted)
 {
     atomic_store_explicit(&t->share_q10, 0, memory_order_relaxed);
     atomic_store_explicit(&t->wanted, wanted, memory_order_relaxed);
+    for (int pages = PAGES_BASE; pages <= PAGES_HUGE; pages++)
+        for (int fill = FILL_TOUCH; fill <= FILL_PREFAULT; fill++)
+            atomic_store_explicit(&t->whole[pages][fill], 0, memory_order_relaxed);
 }
 
 bool touched_wants(struct touched *t)
 {
     return atomic_load_explicit(&t->wanted, memory_order_relaxed) &&
            atomic_exchange_explicit(&t->wanted, false, memory_order_relaxed);
+}
+
+static _Atomic uint8_t *whole_of(struct touched *t, enum arm_id arm)
+{
+    return &t->whole[arms[arm].pages][arms[arm].fill];
+}
+
+/* Where threads meet here a block is counted once for two, which does no harm. */
+static uint8_t count_whole(_Atomic uint8_t *whole)
+{
+    uint8_t n = atomic_load_explicit(whole, memory_order_relaxed);
+    bool last = n == WHOLE_FROM + WHOLE_EVERY - 1;
+    atomic_store_explicit(whole, last ? WHOLE_FROM : n + 1, memory_order_relaxed);
+    return n;
+}
+
+bool touched_wants_look(struct touched *t, enum arm_id arm)
+{
+    _Atomic uint8_t *whole = whole_of(t, arm);
+    return atomic_load_explicit(whole, memory_order_relaxed) < WHOLE_FROM ||
+           count_whole(whole) == WHOLE_FROM;
+}
+
+void touched_note_look(struct touched *t, enum arm_id arm, bool all)
+{
+    _Atomic uint8_t *whole = whole_of(t, arm);
+    if (!all)
+        atomic_store_explicit(whole, 0, memory_order_relaxed);
+    else if (atomic_load_explicit(whole, memory_order_relaxed) < WHOLE_FROM)
+        count_whole(whole);
 }
 
 static uint32_t share_of(uint64_t part, uint64_t all)

@@ -14,12 +14,25 @@
 struct touched {
     _Atomic bool wanted;        /* nobody has looked yet */
     _Atomic uint32_t share_q10; /* 0: not known */
+    _Atomic uint8_t whole
+        [2]
+        [2]; /* by kind of page and of filling: so many blocks one after another had all their pages */
 };
 
 void touched_start(struct touched *t, bool wanted);
 
-/* Whether a block that is freed now is to be looked at. True once. */
+/*
+ * Whether it is to be seen, of a block that is freed now, which pages it wrote to: what is resident says nothing of that on huge
+ * pages, and without it nobody would try others. True once, of a site and band that nothing is known of.
+ */
 bool touched_wants(struct touched *t);
+
+/* Whether it is to be seen what is resident of a block that is freed now. Where the last ones all had all their pages, as on huge
+ * pages and populated ones, one in eight is enough. */
+bool touched_wants_look(struct touched *t, enum arm_id arm);
+
+/* It was looked at, and all of its pages were there, or not. */
+void touched_note_look(struct touched *t, enum arm_id arm, bool whole);
 
 /* So many (> 0) were looked at, and so many of them were written to. */
 void touched_note(struct touched *t, uint32_t written, uint32_t looked_at);

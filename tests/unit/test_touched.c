@@ -79,12 +79,38 @@ ISOLATED(a_block_that_is_in_use_is_not_read)
     hak_free_block(p);
 }
 
+/* Of 84 blocks four and then every eighth are looked at; one that has not all its pages, and all are again. */
+static void of_blocks_that_all_have_all_their_pages_some_are_looked_at(void **state)
+{
+    (void)state;
+    struct touched t;
+    enum arm_id huge = ARM_MMAP_HUGE_TOUCH_KEEP, base = ARM_MMAP_BASE_TOUCH_KEEP;
+    unsigned looks = 0;
+    touched_start(&t, true);
+    for (int i = 0; i < 84; i++) {
+        bool look = touched_wants_look(&t, huge);
+        looks += look;
+        if (look)
+            touched_note_look(&t, huge, true);
+    }
+    assert_int_equal(looks, 4 + 80 / 8);
+    assert_true(touched_wants_look(&t, base));
+    while (!touched_wants_look(&t, huge))
+        ;
+    touched_note_look(&t, huge, false);
+    for (int i = 0; i < 8; i++) {
+        assert_true(touched_wants_look(&t, huge));
+        touched_note_look(&t, huge, false);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_block_is_looked_at),
         cmocka_unit_test(a_block_of_zeros_has_written_to_something),
         cmocka_unit_test(blocks_on_base_pages_put_right_what_the_first_one_showed),
+        cmocka_unit_test(of_blocks_that_all_have_all_their_pages_some_are_looked_at),
         IN_DIRECTORY(a_block_that_is_in_use_is_not_read),
     };
     return cmocka_run_group_tests_name("touched", tests, NULL, NULL);
