@@ -45,7 +45,8 @@ HAK_HOT void episode_born(struct label *label, const struct decision *decision, 
     label->zeroed = zeroed;
     label->thread = this_thread();
     label->born_ns = os->now_ns();
-    label->malloc_ns = limit_ns(label->born_ns - since_ns - filled_ns);
+    /* The first block of a site comes with what hakmem sets up for it, and in a new process for itself: not what the arm costs. */
+    label->malloc_ns = decision->cold ? 0 : limit_ns(label->born_ns - since_ns - filled_ns);
 }
 
 HAK_HOT void episode_cold(struct label *label, bool cold, uint64_t fault_ns)
