@@ -31,8 +31,8 @@
 #include "elo/trial.h"
 
 enum {
-    FREEZE_EVERY = 8, /* episodes between freeze tests */
-    AWAIT_EPISODES = 256,
+    FREEZE_EVERY = 8,          /* episodes between freeze tests */
+    AWAIT_EPISODES = 256,      /* and what was out before is not waited for any more */
     PRIOR_SUREST_Q10 = 51,     /* no prior is surer than 0.05 octaves */
     AUDIT_SHARE_Q10 = 8,       /* 1/128 of what the champion costs goes to audits */
     AUDIT_LEAST_Q10 = 128,     /* even an equal arm is audited only so often */

@@ -26,8 +26,8 @@ enum {
 struct bench {
     char *memory;
     size_t bytes, page_bytes; /* page: of the kind that is measured */
-    size_t
-        touched_bytes; /* of the memory, from its start: a fault is dear, and one costs what the next does */
+    /* Of the memory, from its start: a fault is dear, and one costs what the next does. */
+    size_t touched_bytes;
     size_t step_bytes; /* between the bytes that are touched */
 };
 

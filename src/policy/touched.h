@@ -14,9 +14,8 @@
 struct touched {
     _Atomic bool wanted;        /* nobody has looked yet */
     _Atomic uint32_t share_q10; /* 0: not known */
-    _Atomic uint8_t whole
-        [2]
-        [2]; /* by kind of page and of filling: so many blocks one after another had all their pages */
+    /* By kind of page and of filling: so many blocks one after another had all their pages. */
+    _Atomic uint8_t whole[2][2];
 };
 
 void touched_start(struct touched *t, bool wanted);
