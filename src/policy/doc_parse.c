@@ -60,11 +60,10 @@ static const struct row raw_rows[] = {
      .offset = offsetof(struct raw_entry, elo.name),                                               \
      .bytes = sizeof(type),                                                                        \
      .low = (low_),                                                                                \
-     .high = (high_),                                                                              \
-     .required = true},
+     .high = (high_)},
     ELO_ARM_FIELDS(X)
 #undef X
-        NUMBER_ROW(raw_entry, cost_sum_ns, 0, UINT64_MAX, "cost_sum_ns")};
+        ANY_NUMBER_ROW(raw_entry, cost_sum_ns, 0, UINT64_MAX, "cost_sum_ns", false)};
 
 static bool read_raw(struct reader *r, int node, const struct row *row, void *target)
 {

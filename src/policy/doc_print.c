@@ -261,19 +261,24 @@ static bool has_raw(const struct policy_band *b, int arm)
     return any;
 }
 
+/* What is 0 is left out: most arms were not played, and only expected to cost something. */
 static void put_raw(struct out *o, const struct policy_band *b, int arm)
 {
     const char *separator = "{";
 
     put_key(o, ", ", "raw");
 #define X(type, name, low, high)                                                                   \
-    put_key(o, separator, #name);                                                                  \
-    put_signed(o, (int64_t)b->elo.arm[arm].name);                                                  \
-    separator = ", ";
+    if (b->elo.arm[arm].name != 0) {                                                               \
+        put_key(o, separator, #name);                                                              \
+        put_signed(o, (int64_t)b->elo.arm[arm].name);                                              \
+        separator = ", ";                                                                          \
+    }
     ELO_ARM_FIELDS(X)
 #undef X
-    put_key(o, separator, "cost_sum_ns");
-    put_number(o, b->cost_sum_ns[arm]);
+    if (b->cost_sum_ns[arm] != 0) {
+        put_key(o, separator, "cost_sum_ns");
+        put_number(o, b->cost_sum_ns[arm]);
+    }
     put(o, "}");
 }
 

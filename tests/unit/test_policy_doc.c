@@ -201,6 +201,16 @@ static void bands_have_sizes_for_people(void **state)
     assert_string_equal(text, "");
 }
 
+/* Most arms of most bands were never played: all there is to say of one is what was expected of it. */
+static void what_is_zero_is_left_out_of_an_arm(void **state)
+{
+    (void)state;
+    struct policy_doc *doc = sample_delta(7, 21, ARM_MMAP_BASE_TOUCH_KEEP, 9, 100);
+    doc->site[0]->band[0]->elo.arm[ARM_MMAP_HUGE_TOUCH_DROP].prior_q20 = -5;
+    assert_non_null(strstr(print(doc), "\"plays\": 0, \"raw\": {\"prior_q20\": -5}}"));
+    policy_doc_free(doc);
+}
+
 static void merge_adds_up(void **state)
 {
     (void)state;
@@ -446,6 +456,7 @@ int main(void)
         cmocka_unit_test(order_in_the_file_does_not_matter),
         cmocka_unit_test(sites_and_bands_stay_in_order),
         cmocka_unit_test(bands_have_sizes_for_people),
+        cmocka_unit_test(what_is_zero_is_left_out_of_an_arm),
         cmocka_unit_test(merge_adds_up),
         cmocka_unit_test(merge_with_nothing_changes_nothing),
         cmocka_unit_test(merged_policies_are_valid),
