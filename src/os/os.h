@@ -67,10 +67,9 @@ struct os_function {
     size_t bytes;
 };
 
-/* What the process used so far. */
-struct os_usage {
-    uint64_t minor_faults, major_faults;
-    uint64_t resident_bytes;
+/* Page faults of the process so far. */
+struct os_faults {
+    uint64_t minor, major;
 };
 
 struct os {
@@ -118,7 +117,8 @@ struct os {
     int (*pid)(void);
     uint64_t (*random)(
         void); /* the same all over one process's life, of 64 bits that nobody can know */
-    void (*usage)(struct os_usage *out);
+    void (*faults)(struct os_faults *out);
+    uint64_t (*resident_bytes)(void); /* of the process, now; 0: not known */
     long (*mappings_in)(uintptr_t low,
                         uintptr_t high); /* lines of /proc/self/maps that overlap the range */
 

@@ -142,9 +142,14 @@ long linux_slurp(const char *path, char *buf, size_t cap)
     int fd = linux_open(path, O_RDONLY, 0);
     if (fd < 0)
         return fd;
-    long n = linux_read(fd, buf, cap - 1);
+    ssize_t n;
+    do
+        n = read(fd, buf, cap - 1);
+    while (n < 0 && errno == EINTR);
+    int status = n < 0 ? -errno : 0;
     linux_close(fd);
-    if (n >= 0)
-        buf[n] = '\0';
-    return n;
+    if (status != 0)
+        return status;
+    buf[n] = '\0';
+    return (long)n;
 }

@@ -9,7 +9,8 @@
 /* os_machine.c */
 void linux_machine(struct os_machine *out);
 void linux_names(struct os_names *out);
-void linux_usage(struct os_usage *out);
+void linux_faults(struct os_faults *out);
+uint64_t linux_resident_bytes(void);
 long linux_mappings_in(uintptr_t low, uintptr_t high);
 
 /* os_modules.c, os_symbols.c */
@@ -43,7 +44,8 @@ int linux_file_mode(int fd);
 int linux_fchmod(int fd, unsigned mode);
 int linux_absolute(const char *path, char *buf, size_t cap);
 
-/* Reads at most cap - 1 bytes of a small file and ends them with a NUL; their number, or -errno. */
+/* Reads at most cap - 1 bytes of a small file of /proc or /sys, which one read gives whole up to a page, and ends them with a
+ * NUL; their number, or -errno. */
 long linux_slurp(const char *path, char *buf, size_t cap);
 
 #endif

@@ -74,13 +74,13 @@ static uint64_t limit_under(const char *root, const char *group, const char *fil
     return tightest_limit(directory, strlen(root), file);
 }
 
-/* /proc/self/cgroup has lines "number:controllers:path"; version 2 is the one without controllers. */
+/* /proc/self/cgroup has lines "number:controllers:path"; version 2 is the one without controllers. One of the two
+ * hierarchies has the memory controller. */
 static uint64_t cgroup_limit(void)
 {
-    char text[2048];
-    uint64_t limit = UINT64_MAX;
+    char text[2048], *of_version_2 = NULL;
     if (linux_slurp("/proc/self/cgroup", text, sizeof(text)) <= 0)
-        return limit;
+        return UINT64_MAX;
 
     char *rest = text, *line;
     while ((line = strsep(&rest, "\n")) != NULL) {
@@ -89,15 +89,13 @@ static uint64_t cgroup_limit(void)
         if (group == NULL)
             continue;
         *group++ = '\0';
-        uint64_t here = UINT64_MAX;
+        if (strcmp(controllers + 1, "memory") == 0)
+            return limit_under("/sys/fs/cgroup/memory", group, "memory.limit_in_bytes");
         if (controllers[1] == '\0')
-            here = limit_under("/sys/fs/cgroup", group, "memory.max");
-        else if (strcmp(controllers + 1, "memory") == 0)
-            here = limit_under("/sys/fs/cgroup/memory", group, "memory.limit_in_bytes");
-        if (here < limit)
-            limit = here;
+            of_version_2 = group;
     }
-    return limit;
+    return of_version_2 != NULL ? limit_under("/sys/fs/cgroup", of_version_2, "memory.max")
+                                : UINT64_MAX;
 }
 
 static uint64_t limit_of(__rlimit_resource_t resource)
@@ -141,20 +139,26 @@ void linux_names(struct os_names *names)
     snprintf(names->cpu, sizeof(names->cpu), "%.*s", (int)strcspn(name, "\n"), name);
 }
 
-void linux_usage(struct os_usage *out)
+void linux_faults(struct os_faults *out)
 {
     struct rusage r;
-    char text[128];
-    unsigned long size = 0, resident = 0;
 
     memset(out, 0, sizeof(*out));
     if (getrusage(RUSAGE_SELF, &r) == 0) {
-        out->minor_faults = (uint64_t)r.ru_minflt;
-        out->major_faults = (uint64_t)r.ru_majflt;
+        out->minor = (uint64_t)r.ru_minflt;
+        out->major = (uint64_t)r.ru_majflt;
     }
-    if (linux_slurp("/proc/self/statm", text, sizeof(text)) > 0 &&
-        sscanf(text, "%lu %lu", &size, &resident) == 2)
-        out->resident_bytes = (uint64_t)resident * (uint64_t)getauxval(AT_PAGESZ);
+}
+
+uint64_t linux_resident_bytes(void)
+{
+    char text[128];
+    unsigned long size = 0, resident = 0;
+
+    if (linux_slurp("/proc/self/statm", text, sizeof(text)) <= 0 ||
+        sscanf(text, "%lu %lu", &size, &resident) != 2)
+        return 0;
+    return (uint64_t)resident * (uint64_t)getauxval(AT_PAGESZ);
 }
 
 /* Reads /proc/self/maps piece by piece: a line may be cut by the end of the buffer. */

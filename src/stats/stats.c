@@ -18,19 +18,19 @@ static const char *const names[STAT_COUNT] = {
 
 void stats_start(void)
 {
-    struct os_usage usage;
-    os->usage(&usage);
-    stat_set(STAT_minor_faults_start, usage.minor_faults);
-    stat_set(STAT_major_faults_start, usage.major_faults);
+    struct os_faults faults;
+    os->faults(&faults);
+    stat_set(STAT_minor_faults_start, faults.minor);
+    stat_set(STAT_major_faults_start, faults.major);
 }
 
 void stats_read_usage(void)
 {
-    struct os_usage usage;
-    os->usage(&usage);
-    stat_set(STAT_minor_faults, usage.minor_faults);
-    stat_set(STAT_major_faults, usage.major_faults);
-    stat_set(STAT_resident_bytes, usage.resident_bytes);
+    struct os_faults faults;
+    os->faults(&faults);
+    stat_set(STAT_minor_faults, faults.minor);
+    stat_set(STAT_major_faults, faults.major);
+    stat_set(STAT_resident_bytes, os->resident_bytes());
 }
 
 int stats_by_name(const char *name)
