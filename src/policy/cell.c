@@ -6,6 +6,7 @@
 #include "base/bits.h"
 #include "base/lock.h"
 #include "policy/prior.h"
+#include "policy/sampling.h"
 #include "policy/spread.h"
 #include "policy/touched.h"
 #include "stats/stats.h"
@@ -14,27 +15,19 @@ enum {
     CELL_MAX = 16384,
     STEP_BYTES = 256 << 10, /* of the cells' memory: what is usable counts against limits */
     STRIPES = 16,
-    CLOCK_READINGS = 8,    /* of one block's life, and those that measure that */
-    MEASURING_SHARE = 200, /* measuring a decided cell's blocks takes so small a part of the time */
     DRAW_SHARE = 64, /* what is so small a part of measuring a block is not worth finding out */
-    PASS_OVER_MAX = 1023,
     EPISODES_PER_RECKONING =
         64, /* of how long memory is worth keeping and what other arms cost to try; and at powers of two */
 };
 
 struct policy_cell {
     struct site *site;
-    uint8_t band;                  /* BAND_FIRST.. */
-    _Atomic uint32_t live;         /* blocks handed out now */
-    uint32_t peak;                 /* most at once, in this process */
-    uint64_t measuring_ns;         /* what it costs to measure a block, as it was lately */
-    uint64_t measured_at_ns;       /* when the last one of a decided cell was chosen for */
-    uint32_t passed_over;          /* blocks that were to be passed over after that one */
-    uint32_t counted;              /* how many of them were, when that was last looked at */
-    _Atomic uint32_t to_pass_over; /* what is left of them */
-    _Atomic uint8_t steady_arm;    /* and is played for them */
-    uint8_t first_arm;             /* played until the first block is settled */
-    bool begun;                    /* the first block has been chosen for */
+    uint8_t band;          /* BAND_FIRST.. */
+    _Atomic uint32_t live; /* blocks handed out now */
+    uint32_t peak;         /* most at once, in this process */
+    uint8_t first_arm;     /* played until the first block is settled */
+    bool begun;            /* the first block has been chosen for */
+    struct sampling sampling;
     struct touched touched;
     _Atomic uint16_t keep_ms[2]; /* by enum arm_pages */
     uint32_t refill_q10[2][2];   /* as in an episode */
@@ -58,22 +51,10 @@ static struct lock *lock_of(const struct policy_cell *cell)
     return &stripes[(size_t)(cell - cells) % STRIPES];
 }
 
-/* The cheapest of a few readings, ns. */
-static uint64_t price_of_the_clock(void)
-{
-    uint64_t cheapest = UINT64_MAX, last = os->now_ns();
-    for (int i = 0; i < 8; i++) {
-        uint64_t now = os->now_ns();
-        cheapest = now - last < cheapest ? now - last : cheapest;
-        last = now;
-    }
-    return cheapest;
-}
-
 bool cells_start(const struct cell_context *in_force)
 {
     context = *in_force;
-    context.clock_ns = price_of_the_clock();
+    sampling_start();
     for (int i = 0; i < STRIPES; i++)
         stripes[i] = (struct lock)LOCK_INIT(LOCK_RANK_LEARN);
     if (cells == NULL) {
@@ -213,55 +194,13 @@ void cell_choose_forced(struct policy_cell *cell, enum arm_id arm, struct decisi
     out->keep_ms = keep_ms(cell, arm);
 }
 
-/* How many blocks are passed over until the next that is measured. Far between, all are. */
-static uint32_t blocks_to_pass_over(struct policy_cell *cell)
-{
-    uint64_t now_ns = os->now_ns();
-    uint64_t between_ns = (now_ns - cell->measured_at_ns) / (cell->passed_over + 1) + 1;
-    uint64_t wanted = cell->measuring_ns * MEASURING_SHARE / between_ns;
-    cell->measured_at_ns = now_ns;
-    return wanted < PASS_OVER_MAX ? (uint32_t)wanted : PASS_OVER_MAX;
-}
-
-/* Of what is decided a sample is enough. The count is not exact when threads meet here, and need not be. */
+/* Of what is decided a sample is enough. */
 bool cell_passes_over(struct policy_cell *cell, struct decision *out)
 {
-    uint32_t left = atomic_load_explicit(&cell->to_pass_over, memory_order_relaxed);
-    if (left == 0)
+    if (!sampling_passes_over(&cell->sampling, &out->arm))
         return false;
-    atomic_store_explicit(&cell->to_pass_over, left - 1, memory_order_relaxed);
-    out->arm = (enum arm_id)atomic_load_explicit(&cell->steady_arm, memory_order_relaxed);
     out->keep_ms = keep_ms(cell, out->arm);
     return true;
-}
-
-/* Counts, of the blocks that were to be passed over, those that have been. Where threads met, what is left may be of long
- * ago. */
-static void count_passed_over(struct policy_cell *cell)
-{
-    uint32_t left = atomic_load_explicit(&cell->to_pass_over, memory_order_relaxed);
-    uint32_t passed = left < cell->passed_over ? cell->passed_over - left : 0;
-    if (passed > cell->counted)
-        cell->now.unmeasured += passed - cell->counted;
-    cell->counted = passed;
-}
-
-static void pass_over(struct policy_cell *cell, uint32_t n)
-{
-    cell->passed_over = n;
-    cell->counted = 0;
-    atomic_store_explicit(&cell->to_pass_over, n, memory_order_relaxed);
-}
-
-/* From now on blocks are passed over, if the learner plays one arm without further ado. */
-static void plan_passing_over(struct policy_cell *cell)
-{
-    count_passed_over(cell);
-    uint32_t n = cell->now.elo.steady >= 0 ? blocks_to_pass_over(cell) : 0;
-    if (n > 0)
-        atomic_store_explicit(&cell->steady_arm, (uint8_t)cell->now.elo.steady,
-                              memory_order_relaxed);
-    pass_over(cell, n);
 }
 
 /* Whether it is the first block of a cell that nothing is known of: where it is seen which pages it writes to. */
@@ -281,7 +220,7 @@ void cell_choose(struct policy_cell *cell, size_t bytes, uint32_t depth, struct 
     out->cold = scout || begins(cell);
     out->keep_ms = keep_ms(cell, out->arm);
     count_block(cell);
-    plan_passing_over(cell);
+    cell->now.unmeasured += sampling_plan(&cell->sampling, cell->now.elo.steady);
     lock_release(lock_of(cell));
 }
 
@@ -305,17 +244,6 @@ static void add_seen(struct policy_seen *seen, const struct episode *e, const st
     seen->reused += e->reused;
     seen->grown += e->grown;
     seen->remote += e->remote;
-}
-
-/* What measuring a block costs: seeing what is resident, rating, and the readings of the clock. Follows slowly, so that
- * one page of the cell's that is in no cache does not count for all. */
-static void note_price(struct policy_cell *cell, uint64_t ns)
-{
-    uint64_t price_ns = ns + CLOCK_READINGS * context.clock_ns;
-    if (cell->measuring_ns == 0)
-        cell->measuring_ns = price_ns;
-    else
-        cell->measuring_ns += (uint64_t)((int64_t)(price_ns - cell->measuring_ns) / 16);
 }
 
 static bool is_to_reckon(uint64_t episodes)
@@ -342,27 +270,25 @@ void policy_reward(struct policy_cell *cell, enum arm_id arm, const struct episo
     if (band->cost_sum_ns[arm] <= UINT64_MAX - cost)
         band->cost_sum_ns[arm] += cost;
     elo_report(&band->elo, (int)arm, cost);
-    if (band->elo.steady < 0) { /* there is something to find out */
-        count_passed_over(cell);
-        pass_over(cell, 0);
-    }
+    if (band->elo.steady < 0) /* there is something to find out */
+        band->unmeasured += sampling_stop(&cell->sampling);
     bool reckons = is_to_reckon(band->seen.episodes);
     if (reckons || band->elo.apart == 0)
         prior_set_entry(prices, &band->elo, arm, e);
     if (first)
         prior_set(prices, &band->elo, arm, e, cold_q10);
-    if (cell->passed_over != 0) /* which of its blocks had that memory is not known */
+    if (cell->sampling.passed_over != 0) /* which of its blocks had that memory is not known */
         cell->gaps.nr_away = 0;
     int ended = gaps_note(&cell->gaps, band->gaps, e, since_ns);
     if (e->fault_ns != 0)
         cost_note_fault(prices, arm, ended >= 0 ? (unsigned)ended : AWAY_FRESH, e->fault_ns);
     if (reckons) {
         reckon_keep(cell);
-        elo_set_draw(&band->elo, cell->measuring_ns / DRAW_SHARE);
+        elo_set_draw(&band->elo, cell->sampling.measuring_ns / DRAW_SHARE);
     }
     spread_note(&cell->spread, cell->site, prices, arm, e, cold_q10,
                 context.playable[cell->band - BAND_FIRST]);
-    note_price(cell, e->looking_ns + os->now_ns() - since_ns);
+    sampling_note_price(&cell->sampling, e->looking_ns + os->now_ns() - since_ns);
     lock_release(lock_of(cell));
     stat_add(STAT_episodes, 1);
     atomic_store_explicit(&unsaved, true, memory_order_relaxed);
@@ -427,7 +353,7 @@ static int collect_moved(struct policy_doc *doc, struct site *of)
 static int collect_cell(struct policy_doc *doc, struct policy_cell *cell)
 {
     lock_acquire(lock_of(cell));
-    count_passed_over(cell);
+    cell->now.unmeasured += sampling_count(&cell->sampling);
     spread_look(&cell->spread, cell->site, context.playable[cell->band - BAND_FIRST]);
     cell->taken = cell->now;
     lock_release(lock_of(cell));

@@ -24,7 +24,6 @@ struct cell_context {
     const _Atomic uint8_t *default_arm;
     const _Atomic bool *elsewhere; /* what is known was learned on another machine */
     uint64_t seed;
-    uint64_t clock_ns; /* what one reading of the clock costs; set by cells_start() */
 };
 
 /* Memory for the cells. false: there is none, and nothing is learned. */
