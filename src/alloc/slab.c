@@ -9,7 +9,8 @@
 static const size_t TABLE_STEP_BYTES = 16 << 10;
 
 enum {
-    POPULATE_AFTER = 16,          /* granules of a class, beside which one is little */
+    AHEAD_SHARE = 4, /* of a class, that is populated ahead */
+    AHEAD_MIN_PAGES = 2,
     POPULATE_BLOCK_MAX = 8 << 10, /* of larger blocks most pages may never be touched */
 };
 
@@ -133,35 +134,36 @@ void slab_put(struct slab *s, uint64_t idle_ns)
 }
 
 /*
- * A class that grows touches the whole granule soon: populating its pages at once costs a fraction of a fault each. Of
- * huge pages one fault is enough, and what is not clean is resident.
+ * A class that grows touches the next pages soon: populating them at once costs a fraction of a fault each. As far ahead as is
+ * little beside what the class has. Of huge pages one fault is enough, and what is not clean is resident.
  */
-static void populate(const struct slab *s, uintptr_t carved, size_t bytes)
+static void populate(const struct slab *s, uintptr_t carved, size_t bytes, size_t class_bytes)
 {
-    static _Atomic uint32_t nr_granules[SLAB_CLASS_COUNT];
     static _Atomic bool refused; /* by this kernel */
-    uintptr_t granule = align_down(carved + bytes - 1, GRANULE_BYTES);
-    if (granule < carved || block_classes[s->class].bytes > POPULATE_BLOCK_MAX)
+    size_t ahead = class_bytes / AHEAD_SHARE;
+    if (ahead < AHEAD_MIN_PAGES * arena.page_bytes)
         return;
-    uint32_t before = atomic_fetch_add_explicit(&nr_granules[s->class], 1, memory_order_relaxed);
-    if (before < POPULATE_AFTER || !s->clean || granule >= arena.zone[ZONE_HUGE].memory.base ||
+    ahead = ahead < GRANULE_BYTES ? (size_t)1 << log2_floor(ahead) : GRANULE_BYTES;
+    uintptr_t from = align_down(carved + bytes - 1, ahead);
+    if (from < carved || block_classes[s->class].bytes > POPULATE_BLOCK_MAX || !s->clean ||
+        from >= arena.zone[ZONE_HUGE].memory.base ||
         atomic_load_explicit(&refused, memory_order_relaxed))
         return;
     int saved_errno = errno;
     stat_add(STAT_os_madvise, 1);
-    if (os->advise((void *)granule, GRANULE_BYTES, OS_POPULATE) == -EINVAL)
+    if (os->advise((void *)from, ahead, OS_POPULATE) == -EINVAL)
         atomic_store_explicit(&refused, true, memory_order_relaxed);
     errno = saved_errno;
 }
 
-void *slab_carve(struct slab *s)
+void *slab_carve(struct slab *s, size_t class_bytes)
 {
     const struct block_class *c = &block_classes[s->class];
     uint32_t left = c->blocks - s->carved, n = left < c->carved ? left : c->carved;
     if (n == 0)
         return NULL;
     char *first = (char *)s->start + (size_t)s->carved * c->bytes, *p = first;
-    populate(s, (uintptr_t)first, n * c->bytes);
+    populate(s, (uintptr_t)first, n * c->bytes, class_bytes);
     for (uint32_t i = 1; i < n; i++, p += c->bytes)
         link_set(p, p + c->bytes, slabs.key);
     link_set(p, NULL, slabs.key);

@@ -156,8 +156,9 @@ void slab_put(struct slab *s, uint64_t idle_ns);
 /* Says in the map that the slab is `owner`'s from now on; NULL: nobody's. Other threads may be reading it. */
 void slab_set_owner(struct slab *s, struct heap *owner);
 
-/* A list of blocks that were never used: about a page of them; NULL: all are carved. */
-void *slab_carve(struct slab *s);
+/* A list of blocks that were never used: about a page of them; NULL: all are carved. `class_bytes`: what its heap has carved of the
+ * class. */
+void *slab_carve(struct slab *s, size_t class_bytes);
 
 /* Whether freed blocks go to the fast list, where they are not counted. */
 static inline bool slab_feeds_fast_list(const struct slab *s)

@@ -183,6 +183,13 @@ static void *freed_blocks(struct slab *s)
     return p;
 }
 
+/* Of the class; its other slabs are carved, or will be before new ones are taken. */
+static size_t carved_bytes(const struct heap *h, const struct slab *s)
+{
+    return (h->nr_slabs[s->class] - 1) * slab_bytes(s) +
+           (size_t)s->carved * block_classes[s->class].bytes;
+}
+
 void *supply_blocks(struct heap *h, unsigned class, bool *fresh)
 {
     remote_receive(h);
@@ -193,7 +200,7 @@ void *supply_blocks(struct heap *h, unsigned class, bool *fresh)
         if (s != NULL && s->free != NULL)
             return freed_blocks(s);
         if (s != NULL && (other == NULL || other->free == NULL)) {
-            void *list = slab_carve(s);
+            void *list = slab_carve(s, carved_bytes(h, s));
             *fresh = s->clean;
             if (list != NULL)
                 return list;
