@@ -139,7 +139,7 @@ static struct span *take_description(void)
 
 static void drop_description(struct span *s)
 {
-    atomic_store_explicit(&s->state, SPAN_UNUSED, memory_order_release);
+    span_set_state(s, SPAN_UNUSED);
     list_push_front(&arena.unused, &s->link);
     arena.nr_unused++;
 }
@@ -180,7 +180,7 @@ static void insert_free(struct span *s)
     unsigned class = granule_class(s->granules);
     list_push_front(&zone->free_list[class], &s->link);
     class_set_add(&zone->used, class);
-    atomic_store_explicit(&s->state, SPAN_FREE, memory_order_release);
+    span_set_state(s, SPAN_FREE);
 }
 
 static void remove_free(struct span *s)
@@ -379,7 +379,7 @@ struct span *span_take(const struct span_request *request, struct span_need *nee
         need->end = frontier_after(request, &first);
         return NULL;
     }
-    atomic_store_explicit(&s->state, SPAN_LIVE, memory_order_release);
+    span_set_state(s, SPAN_LIVE);
     return s;
 }
 
@@ -406,7 +406,7 @@ struct span *span_split(struct span *s, uint32_t granules)
         return NULL;
     struct span *rest = take_description();
     init_span(rest, s->zone, s->first + granules, s->granules - granules, s->dirty);
-    atomic_store_explicit(&rest->state, SPAN_RETIRED, memory_order_release);
+    span_set_state(rest, SPAN_RETIRED);
     s->granules = granules;
     map_span(s);
     return rest;

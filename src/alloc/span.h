@@ -136,6 +136,12 @@ void span_extend_down(struct span *s, uint32_t granules);
 bool span_is_last(const struct span *s);
 int span_commit_behind(const struct span *s, uint32_t granules);
 
+/* Whoever reads the state without the lock sees what was written to the span before. */
+static inline void span_set_state(struct span *s, enum span_state state)
+{
+    atomic_store_explicit(&s->state, (uint8_t)state, memory_order_release);
+}
+
 /* Learning: the label is complete. */
 static inline void span_open(struct span *s)
 {

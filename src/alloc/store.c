@@ -6,7 +6,7 @@
 #include "alloc/episode.h"
 #include "alloc/flush.h"
 #include "alloc/heap.h"
-#include "alloc/run.h"
+#include "alloc/retained.h"
 #include "alloc/valid.h"
 #include "base/attr.h"
 #include "base/lock.h"
@@ -24,25 +24,18 @@ enum {
     ROOM_TIMES = 15, /* room behind a block that keeps growing, in times its size */
     SLABS_ON_BASE_PAGES_BYTES = 8 << 20,      /* beside that a huge page used in part is little */
     SLAB_ON_HUGE_PAGES_MAX_BYTES = 512 << 10, /* larger ones have blocks that ask for base pages */
-    SPLIT_SHARE =
-        4, /* a cached span is cut when more than a quarter of the block would be left over */
-    LOOKS_PER_BREAK_EVEN = 4, /* the timer's tick: an entry leaves at 1 to 1.25 break-even times */
 };
 
-static const uint64_t TICK_MIN_NS = 10000000, TICK_MAX_NS = 1000000000, NS_PER_MS = 1000000;
+static const uint64_t NS_PER_MS = 1000000;
 
 /* Of slabs it is not known who will want them: a program that was big for a moment is small a second later. */
 static const uint64_t SLAB_IDLE_NS = 500000000;
 
 static struct {
     struct lock lock;
-    struct bigcache cache;
-    struct batch batch; /* what is to be dropped */
-    struct batch lazy;  /* of what is in BigCache, that of which MADV_FREE is to be asked */
     size_t live_bytes, most_live_bytes;
-    size_t cap_bytes;          /* of BigCache, however much lived */
-    _Atomic size_t slab_bytes; /* changed under the lock */
-    size_t batch_min_bytes;
+    size_t cap_bytes;              /* of BigCache, however much lived */
+    _Atomic size_t slab_bytes;     /* changed under the lock */
     _Atomic uint64_t look_ns;      /* how soon somebody must look; 0: no hurry */
     uint64_t hurry_ns;             /* the least of that since somebody did; UINT64_MAX: none */
     _Atomic size_t retained_bytes; /* in BigCache */
@@ -67,127 +60,18 @@ void store_start(const struct os_machine *machine)
     struct batch_options batch = {.count = config.batch_count,
                                   .bytes = config.batch_mib << 20,
                                   .deadline_ns = config.batch_deadline_ms * 1000000};
-    bigcache_init(&store.cache, &cache);
-    batch_init(&store.batch, &batch);
-    batch.count = batch.bytes = SIZE_MAX; /* retained in any case: there is no hurry */
-    batch_init(&store.lazy, &batch);
-    store.batch_min_bytes = config.batch == 1 ? config.batch_min_kib << 10 : SIZE_MAX;
+    retained_start(&cache, &batch, config.batch == 1 ? config.batch_min_kib << 10 : SIZE_MAX);
 }
 
-static struct span *span_of_cache(struct list *lru)
-{
-    return CONTAINER_OF(CONTAINER_OF(lru, struct cache_entry, lru), struct span, cache);
-}
-
-static struct span *span_of_batch(struct list *link)
-{
-    return CONTAINER_OF(CONTAINER_OF(link, struct batch_entry, link), struct span, batch);
-}
-
-static void set_state(struct span *s, enum span_state state)
-{
-    atomic_store_explicit(&s->state, (uint8_t)state, memory_order_release);
-}
-
-/* ---- under the lock: who goes where ---- */
-
-/* Moves what was taken from a batch to `due`. A span that waits for MADV_FREE leaves BigCache until that is done. */
-static void retire_all(struct list *taken, size_t count, struct list *due)
-{
-    struct list *l;
-    if (count == 0)
-        return;
-    stat_add(STAT_batch_flushes, 1);
-    stat_add(STAT_batch_spans, count);
-    while ((l = list_pop_front(taken)) != NULL) {
-        struct span *s = span_of_batch(l);
-        stat_add(STAT_batch_bytes, s->batch.bytes);
-        bigcache_remove(&store.cache, &s->cache);
-        set_state(s, SPAN_RETIRED);
-        list_push_back(due, l);
-    }
-}
-
-static void take_batch(struct list *due)
-{
-    struct list taken;
-    list_init(&taken);
-    retire_all(&taken, batch_take_all(&store.batch, &taken), due);
-}
-
-/* Only what has waited: a block that comes soon is to find its memory as it was. */
-static void take_lazy(struct list *due)
-{
-    struct list taken;
-    list_init(&taken);
-    retire_all(&taken, batch_take_seen(&store.lazy, &taken), due);
-}
-
-/* Queues a span that is to be advised; what must be advised now goes to `due`. */
-static void enqueue(struct span *s, bool lazy, struct list *due)
-{
-    s->batch.address = (uintptr_t)span_address(s);
-    s->batch.bytes = span_bytes(s);
-    s->batch.lazy = lazy;
-    if (s->batch.bytes < store.batch_min_bytes) {
-        bigcache_remove(&store.cache, &s->cache);
-        set_state(s, SPAN_RETIRED);
-        list_push_back(due, &s->batch.link);
-        stat_add(STAT_immediate_spans, 1);
-        return;
-    }
-    if (!lazy)
-        set_state(s, SPAN_QUEUED);
-    if (batch_put(lazy ? &store.lazy : &store.batch, &s->batch))
-        take_batch(due);
-}
-
-/* What has left BigCache is to be dropped. */
-HAK_HOT static void drop_all(struct list *left, struct list *due, enum stat_id counter)
-{
-    struct list *l;
-    while ((l = list_pop_front(left)) != NULL) {
-        struct span *s = span_of_cache(l);
-        batch_remove(&store.lazy, &s->batch);
-        stat_add(counter, 1);
-        enqueue(s, false, due);
-    }
-}
-
-HAK_HOT static void keep_at_most(struct span *s, uint64_t most_idle_ns, struct list *due)
-{
-    struct list left;
-    list_init(&left);
-    s->cache.address = (uintptr_t)span_address(s);
-    s->cache.bytes = span_bytes(s);
-    s->cache.zone = s->zone;
-    s->cache.most_idle_ns = most_idle_ns;
-    s->dirty = true;
-    set_state(s, SPAN_CACHED);
-    bigcache_put(&store.cache, &s->cache, 0, &left);
-    drop_all(&left, due, STAT_cache_evictions);
-}
-
-/* When to look at what waits for less than breaking even; but not so soon that looking takes more than holding it until then. */
-HAK_HOT static uint64_t next_hurried_look_ns(void)
-{
-    uint64_t next = store.batch.count + store.lazy.count != 0 ? store.batch.options.deadline_ns : 0;
-    if (store.cache.brief_bytes == 0)
-        return next;
-    uint64_t brief = store.cache.brief_ns / LOOKS_PER_BREAK_EVEN;
-    uint64_t least = store.waking_byte_ns / store.cache.brief_bytes;
-    least = least < TICK_MIN_NS ? TICK_MIN_NS : least > TICK_MAX_NS ? TICK_MAX_NS : least;
-    brief = brief > least ? brief : least;
-    return next == 0 || brief < next ? brief : next;
-}
+/* ---- the lock ---- */
 
 HAK_HOT static void publish(void)
 {
-    uint64_t look_ns = next_hurried_look_ns();
+    uint64_t look_ns = retained_hurried_look_ns(store.waking_byte_ns);
     if (look_ns != 0 && look_ns < store.hurry_ns)
         store.hurry_ns = look_ns;
     atomic_store_explicit(&store.look_ns, look_ns, memory_order_relaxed);
-    atomic_store_explicit(&store.retained_bytes, store.cache.bytes, memory_order_relaxed);
+    atomic_store_explicit(&store.retained_bytes, retained.cache.bytes, memory_order_relaxed);
 }
 
 HAK_HOT static void unlock(void)
@@ -204,7 +88,7 @@ static void finish_flush(struct flush *f, struct list *due)
     for (size_t i = 0; i < f->nr_spans; i++) {
         struct span *s = f->span[i];
         if (s->batch.lazy) {
-            keep_at_most(s, s->cache.most_idle_ns, due);
+            retained_put(s, RETAIN_KEEP, s->cache.most_idle_ns, due);
             continue;
         }
         arena.nr_moved -= s->moved;
@@ -246,77 +130,7 @@ HAK_HOT static void add_live(size_t bytes)
         return;
     store.most_live_bytes = store.live_bytes;
     if (store.most_live_bytes > RETAINED_BYTES)
-        store.cache.options.cap_bytes = cap_for(store.most_live_bytes);
-}
-
-/* Cuts off what the block does not need, and keeps it. The block before shares the fate of the larger part. */
-HAK_HOT static void cut_cached(struct span *s, uint32_t granules, struct formers *former,
-                               struct list *due)
-{
-    if (s->granules - granules <= granules / SPLIT_SHARE)
-        return;
-    struct span *rest = span_split(s, granules);
-    if (rest == NULL)
-        return;
-    stat_add(STAT_cache_splits, 1);
-    rest->cache.site = s->cache.site;
-    if (former->count == 1 && rest->granules > granules)
-        rest->label = former->label[--former->count];
-    keep_at_most(rest, s->cache.most_idle_ns, due);
-}
-
-/* A cached span that is large enough, or several that lie side by side; NULL: there are none. */
-HAK_HOT static struct span *take_cached(const struct span_request *request, uint64_t site,
-                                        struct formers *former)
-{
-    struct run run;
-    if (request->granules == 0)
-        return NULL; /* cannot be had at all */
-    struct cache_entry *e =
-        bigcache_take(&store.cache, request->zone, (size_t)request->granules << GRANULE_SHIFT,
-                      (size_t)request->align_granules << GRANULE_SHIFT, site);
-    if (e != NULL) {
-        run = (struct run){.first = CONTAINER_OF(e, struct span, cache), .count = 1};
-        run.granules = run.first->granules;
-    } else if (!run_find(&store.cache, request, site, &run)) {
-        return NULL;
-    }
-    stat_add_locked(STAT_cache_joins, e == NULL);
-    return run_join(&store.cache, &store.lazy, request, &run, former);
-}
-
-HAK_HOT static struct span *get_cached(const struct span_request *request, uint64_t site,
-                                       struct formers *former, struct list *due)
-{
-    struct span *s = take_cached(request, site, former);
-    if (s == NULL)
-        return NULL;
-    stat_add_locked(STAT_cache_hits, 1);
-    stat_add_locked(STAT_cache_hits_site, s->cache.site == site);
-    cut_cached(s, request->granules, former, due);
-    set_state(s, SPAN_LIVE);
-    return s;
-}
-
-/*
- * Learning: this block would have had what the site keeps in the other zone, or, if it begins cold by choice, in its own. Those who
- * kept it are not to pay for waiting until one of their own arm comes, which may be long while arms are compared.
- */
-static void note_passed_by(enum zone_id own, bool cold, size_t bytes, uint64_t site,
-                           struct formers *former)
-{
-    for (unsigned zone = 0; zone < ZONE_COUNT && former->count < FORMERS_MAX; zone++) {
-        if (zone == own && !cold)
-            continue;
-        struct span_request request = span_request_for((enum zone_id)zone, bytes, 1);
-        struct cache_entry *e = bigcache_find(
-            &store.cache, zone, (size_t)request.granules << GRANULE_SHIFT, GRANULE_BYTES, site);
-        struct label *label = e != NULL ? &CONTAINER_OF(e, struct span, cache)->label : NULL;
-        if (label == NULL || e->site != site || label->cell == NULL)
-            continue;
-        former->label[former->count++] = *label;
-        label->cell = NULL;
-    }
+        retained.cache.options.cap_bytes = cap_for(store.most_live_bytes);
 }
 
 /* Cuts a span from the arena, making more of that usable as needed. */
@@ -350,7 +164,7 @@ HAK_HOT struct span *store_get(enum zone_id zone, size_t bytes, size_t align, ui
         request.room_granules = request.granules * ROOM_TIMES;
     lock_acquire(&store.lock);
     bool warm = how == STORE_GET_ANY || how == STORE_GET_COPY, block = how <= STORE_GET_COLD;
-    struct span *s = !warm ? NULL : get_cached(&request, site, former, &due);
+    struct span *s = !warm ? NULL : retained_get(&request, site, former, &due);
     if (s == NULL) {
         stat_add_locked(STAT_cache_misses, how == STORE_GET_ANY);
         s = get_cold(&request);
@@ -362,7 +176,7 @@ HAK_HOT struct span *store_get(enum zone_id zone, size_t bytes, size_t align, ui
     }
     former->given = former->count;
     if (HAK_UNLIKELY(policy_learns()) && how <= STORE_GET_COLD)
-        note_passed_by(zone, how == STORE_GET_COLD, bytes, site, former);
+        retained_note_passed_by(zone, how == STORE_GET_COLD, bytes, site, former);
     unlock();
     flush(&due);
     return s;
@@ -392,12 +206,12 @@ struct span *store_get_slab(size_t bytes, enum arm_pages pages, bool grown)
     lock_acquire(&store.lock);
     struct span_request request =
         span_request_for(zone_for_slab(bytes, pages, grown), bytes, bytes);
-    struct span *s = get_cached(&request, SITE_OF_SLABS, &former, &due);
+    struct span *s = retained_get(&request, SITE_OF_SLABS, &former, &due);
     if (s == NULL)
         s = get_cold(&request);
     if (s != NULL) {
         store.slab_bytes += span_bytes(s);
-        set_state(s, SPAN_SLAB);
+        span_set_state(s, SPAN_SLAB);
     }
     unlock();
     flush(&due);
@@ -420,18 +234,6 @@ HAK_HOT struct span *store_retire(const void *p)
     return s;
 }
 
-/* With the lock held. `most_idle_ns` as in BigCache. */
-HAK_HOT static void retain_span(struct span *s, enum arm_retain retain, uint64_t most_idle_ns,
-                                struct list *due)
-{
-    if (retain == RETAIN_DROP)
-        enqueue(s, false, due);
-    else
-        keep_at_most(s, most_idle_ns, due);
-    if (retain == RETAIN_LAZY && list_in(&s->cache.bucket))
-        enqueue(s, true, due);
-}
-
 HAK_HOT void store_put(struct span *s, enum arm_retain retain, uint64_t site)
 {
     struct list due;
@@ -442,7 +244,7 @@ HAK_HOT void store_put(struct span *s, enum arm_retain retain, uint64_t site)
     s->cache.site = site;
     if (s->moved && arena.nr_moved > MOVED_KEPT_MAX)
         retain = RETAIN_DROP;
-    retain_span(s, retain, s->keep_ms * NS_PER_MS, &due);
+    retained_put(s, retain, s->keep_ms * NS_PER_MS, &due);
     episode_free_done(&s->label); /* under the lock: then the span may be anybody's */
     unlock();
     flush(&due);
@@ -463,7 +265,7 @@ void store_put_slab(struct span *s, enum arm_retain retain, uint64_t idle_ns)
     lock_acquire(&store.lock);
     store.slab_bytes -= span_bytes(s);
     s->cache.site = SITE_OF_SLABS;
-    retain_span(s, retain, idle_ns < most_ns ? most_ns - idle_ns : 1, &due);
+    retained_put(s, retain, idle_ns < most_ns ? most_ns - idle_ns : 1, &due);
     unlock();
     flush(&due);
 }
@@ -487,7 +289,7 @@ void store_put_back(struct span *s)
     s->label.cell = NULL; /* another span has the block */
     s->dirty = false;
     if (s->moved)
-        enqueue(s, false, &due);
+        retained_put(s, RETAIN_DROP, 0, &due);
     else
         span_release(s);
     unlock();
@@ -505,7 +307,7 @@ void store_shrink(struct span *s, size_t bytes)
     if (rest != NULL) {
         rest->dirty = true;
         store.live_bytes -= span_bytes(rest);
-        enqueue(rest, false, &due);
+        retained_put(rest, RETAIN_DROP, 0, &due);
     }
     unlock();
     flush(&due);
@@ -560,41 +362,29 @@ int store_move(struct span *from, struct span *to)
  * When to look again; called with the lock held. What hurried since the last look may hurry again, though nothing does now: whoever
  * looks would sleep for long, and be woken by every free of a block that is kept briefly and taken at once.
  */
-static uint64_t next_look_ns(void)
+static uint64_t next_look_ns(const uint64_t break_even[ZONE_COUNT])
 {
-    uint64_t next = store.hurry_ns != UINT64_MAX ? store.hurry_ns : 0;
-    for (unsigned zone = 0; zone < ZONE_COUNT; zone++) {
-        uint64_t tick = break_even_ns(zone) / LOOKS_PER_BREAK_EVEN;
-        if (store.cache.zone_bytes[zone] == 0)
-            continue;
-        tick = tick < TICK_MIN_NS ? TICK_MIN_NS : tick > TICK_MAX_NS ? TICK_MAX_NS : tick;
-        if (next == 0 || tick < next)
-            next = tick;
-    }
-    return next;
+    uint64_t next = retained_look_ns(break_even);
+    if (store.hurry_ns == UINT64_MAX)
+        return next;
+    return next == 0 || store.hurry_ns < next ? store.hurry_ns : next;
 }
 
 uint64_t store_tick(uint64_t now_ns, uint64_t waking_ns)
 {
     uint64_t break_even[ZONE_COUNT] = {break_even_ns(ZONE_BASE), break_even_ns(ZONE_HUGE)};
-    struct list due, left;
+    struct list due;
     list_init(&due);
-    list_init(&left);
 
     lock_acquire(&store.lock);
     store.waking_byte_ns = policy_holding_byte_ns(waking_ns);
-    bigcache_expire(&store.cache, now_ns, break_even, &left);
-    drop_all(&left, &due, STAT_cache_expiries);
-    if (batch_is_due(&store.batch, now_ns))
-        take_batch(&due);
-    if (batch_is_due(&store.lazy, now_ns))
-        take_lazy(&due);
+    retained_expire(now_ns, break_even, &due);
     unlock();
     flush_for(&due, waking_ns);
 
     lock_acquire(&store.lock);
     publish();
-    uint64_t next = next_look_ns();
+    uint64_t next = next_look_ns(break_even);
     store.hurry_ns = UINT64_MAX;
     lock_release(&store.lock);
     return next;
@@ -607,15 +397,11 @@ HAK_HOT uint64_t store_wants_look_ns(void)
 
 size_t store_trim(void)
 {
-    struct list due, left;
+    struct list due;
     list_init(&due);
-    list_init(&left);
 
     lock_acquire(&store.lock);
-    size_t bytes = store.cache.bytes + store.batch.bytes;
-    bigcache_clear(&store.cache, &left);
-    drop_all(&left, &due, STAT_cache_evictions);
-    take_batch(&due);
+    size_t bytes = retained_clear(&due);
     unlock();
     flush(&due);
     return bytes;
@@ -673,8 +459,8 @@ void store_set_gauges(void)
     lock_acquire(&store.lock);
     stat_set(STAT_live_bytes, store.live_bytes);
     stat_set(STAT_slab_bytes, store.slab_bytes);
-    stat_set(STAT_retained_bytes, store.cache.bytes);
-    stat_set(STAT_queued_bytes, store.batch.bytes + store.lazy.bytes);
+    stat_set(STAT_retained_bytes, retained.cache.bytes);
+    stat_set(STAT_queued_bytes, retained.batch.bytes + retained.lazy.bytes);
     for (unsigned z = 0; z < ZONE_COUNT; z++)
         used += (uint64_t)arena.zone[z].frontier << GRANULE_SHIFT;
     unlock();

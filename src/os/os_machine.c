@@ -78,7 +78,7 @@ static uint64_t limit_under(const char *root, const char *group, const char *fil
  * hierarchies has the memory controller. */
 static uint64_t cgroup_limit(void)
 {
-    char text[2048], *of_version_2 = NULL;
+    char text[4096], *of_version_2 = NULL;
     if (linux_slurp("/proc/self/cgroup", text, sizeof(text)) <= 0)
         return UINT64_MAX;
 
