@@ -89,11 +89,11 @@ static void *serve_heap(const struct order *o)
     return p;
 }
 
-/* Gives back all that is free; how much of it the store had. */
-static size_t trim(void)
+/* Gives back all that is free. */
+static void trim(void)
 {
     heap_trim();
-    return store_trim();
+    store_trim();
 }
 
 /* Under a limit that was reached, what can be had may be usable memory of the one zone or of the other. */
@@ -119,8 +119,10 @@ static HAK_COLD void *serve_otherwise(struct order *o, bool heap_was_tried, int 
     void *p = heap_was_tried ? NULL : serve_heap(o);
     if (p == NULL && arena.base != 0)
         p = serve_in_either_zone(o);
-    if (p == NULL && arena.base != 0 && trim() > 0)
+    if (p == NULL && arena.base != 0) {
+        trim();
         p = serve_in_either_zone(o);
+    }
     errno = p != NULL ? saved_errno : ENOMEM;
     return p;
 }
@@ -430,8 +432,10 @@ static void *realloc_heap(void *p, size_t size, struct caller caller)
     bool labelled = is_measuring() && old_bytes >= FLOOR_BYTES && heap_unlabel(p, &label);
     void *to = heap_realloc(p, size);
     bool failed = to == NULL && size != 0;
-    if (HAK_UNLIKELY(failed && trim() > 0))
+    if (HAK_UNLIKELY(failed)) {
+        trim();
         to = heap_realloc(p, size);
+    }
     if (labelled) {
         note_grown(&label, size);
         if (to != NULL || size != 0)

@@ -4,9 +4,13 @@
 
 #include "alloc/run.h"
 #include "base/attr.h"
+#include "config/config.h"
 #include "stats/stats.h"
 
 enum {
+    MEMORY_SHARE = 4, /* BigCache never holds more than a quarter of the memory there is */
+    RETAINED_BYTES =
+        128 << 20, /* or, where it is known how soon it is wanted again, what lived at once */
     SPLIT_SHARE =
         4, /* a cached span is cut when more than a quarter of the block would be left over */
     LOOKS_PER_BREAK_EVEN = 4, /* the timer's tick: an entry leaves at 1 to 1.25 break-even times */
@@ -16,15 +20,37 @@ static const uint64_t TICK_MIN_NS = 10000000, TICK_MAX_NS = 1000000000;
 
 struct retained retained;
 
-void retained_start(const struct bigcache_options *cache, const struct batch_options *batch,
-                    size_t batch_min_bytes)
+static size_t cap_bytes; /* of BigCache, however much lived */
+
+static size_t cap_for(size_t bytes)
 {
-    struct batch_options lazily = *batch;
-    lazily.count = lazily.bytes = SIZE_MAX; /* retained in any case: there is no hurry */
-    bigcache_init(&retained.cache, cache);
-    batch_init(&retained.batch, batch);
-    batch_init(&retained.lazy, &lazily);
-    retained.batch_min_bytes = batch_min_bytes;
+    return bytes < cap_bytes ? bytes : cap_bytes;
+}
+
+void retained_start(const struct os_machine *machine)
+{
+    uint64_t memory = machine->ram_bytes != 0 && machine->ram_bytes < machine->cgroup_limit_bytes
+                          ? machine->ram_bytes
+                          : machine->cgroup_limit_bytes;
+    uint64_t cap = config.cache_mib << 20, share = memory / MEMORY_SHARE;
+    cap_bytes = cap < share ? cap : share;
+    struct bigcache_options cache = {.cap_bytes = cap_for(RETAINED_BYTES),
+                                     .unknown_cap_bytes = RETAINED_BYTES,
+                                     .unknown_entry_cap_bytes = config.cache_entry_mib << 20};
+    struct batch_options batch = {.count = config.batch_count,
+                                  .bytes = config.batch_mib << 20,
+                                  .deadline_ns = config.batch_deadline_ms * 1000000};
+    bigcache_init(&retained.cache, &cache);
+    batch_init(&retained.batch, &batch);
+    batch.count = batch.bytes = SIZE_MAX; /* retained in any case: there is no hurry */
+    batch_init(&retained.lazy, &batch);
+    retained.batch_min_bytes = config.batch == 1 ? config.batch_min_kib << 10 : SIZE_MAX;
+}
+
+void retained_raise_cap(size_t most_live_bytes)
+{
+    if (most_live_bytes > RETAINED_BYTES)
+        retained.cache.options.cap_bytes = cap_for(most_live_bytes);
 }
 
 static struct span *span_of_cache(struct list *lru)
@@ -39,6 +65,15 @@ static struct span *span_of_batch(struct list *link)
 
 /* ---- who goes where ---- */
 
+/* It is in no structure until it was advised. */
+static void make_due(struct span *s, struct list *due)
+{
+    bigcache_remove(&retained.cache, &s->cache);
+    span_set_state(s, SPAN_RETIRED);
+    list_push_back(due, &s->batch.link);
+    retained.nr_due++;
+}
+
 /* Moves what was taken from a batch to `due`. A span that waits for MADV_FREE leaves BigCache until that is done. */
 static void retire_all(struct list *taken, size_t count, struct list *due)
 {
@@ -50,9 +85,7 @@ static void retire_all(struct list *taken, size_t count, struct list *due)
     while ((l = list_pop_front(taken)) != NULL) {
         struct span *s = span_of_batch(l);
         stat_add(STAT_batch_bytes, s->batch.bytes);
-        bigcache_remove(&retained.cache, &s->cache);
-        span_set_state(s, SPAN_RETIRED);
-        list_push_back(due, l);
+        make_due(s, due);
     }
 }
 
@@ -78,9 +111,7 @@ static void enqueue(struct span *s, bool lazy, struct list *due)
     s->batch.bytes = span_bytes(s);
     s->batch.lazy = lazy;
     if (s->batch.bytes < retained.batch_min_bytes) {
-        bigcache_remove(&retained.cache, &s->cache);
-        span_set_state(s, SPAN_RETIRED);
-        list_push_back(due, &s->batch.link);
+        make_due(s, due);
         stat_add(STAT_immediate_spans, 1);
         return;
     }

@@ -15,11 +15,14 @@ struct retained {
     struct batch batch;     /* what is to be dropped */
     struct batch lazy;      /* of what is in BigCache, that of which MADV_FREE is to be asked */
     size_t batch_min_bytes; /* smaller spans are advised at once */
+    uint64_t nr_due;        /* spans that ever went to a list `due` */
 };
 extern struct retained retained;
 
-void retained_start(const struct bigcache_options *cache, const struct batch_options *batch,
-                    size_t batch_min_bytes);
+void retained_start(const struct os_machine *machine);
+
+/* What lived at once may be kept for the next: with less than that a program faults in again what it just freed. */
+void retained_raise_cap(size_t most_live_bytes);
 
 /* A span that nobody uses goes where `retain` says, `most_idle_ns` as in BigCache; and what it pushes out, to `due`. */
 void retained_put(struct span *s, enum arm_retain retain, uint64_t most_idle_ns, struct list *due);

@@ -37,7 +37,7 @@ static void fork_prepare(void)
 
 static void fork_parent(void)
 {
-    store_fork_done();
+    store_fork_parent();
     heaps_fork_done();
     heap_labels_fork_done();
     policy_fork_parent();
@@ -48,7 +48,7 @@ static void fork_parent(void)
 
 static void fork_child(void)
 {
-    store_fork_done();
+    store_fork_child();
     heaps_fork_done();
     heap_labels_fork_done();
     policy_fork_child();

@@ -10,7 +10,6 @@
 #include "alloc/valid.h"
 #include "base/attr.h"
 #include "base/lock.h"
-#include "config/config.h"
 #include "policy/policy.h"
 #include "stats/stats.h"
 
@@ -18,15 +17,12 @@ enum {
     MOVED_MAX =
         4096, /* spans with a mapping of their own that may live: a part of vm.max_map_count */
     MOVED_KEPT_MAX = 8, /* and that may lie in BigCache */
-    MEMORY_SHARE = 4,   /* BigCache never holds more than a quarter of the memory there is */
-    RETAINED_BYTES =
-        128 << 20,   /* or, where it is known how soon it is wanted again, what lived at once */
-    ROOM_TIMES = 15, /* room behind a block that keeps growing, in times its size */
+    ROOM_TIMES = 15,    /* room behind a block that keeps growing, in times its size */
     SLABS_ON_BASE_PAGES_BYTES = 8 << 20,      /* beside that a huge page used in part is little */
     SLAB_ON_HUGE_PAGES_MAX_BYTES = 512 << 10, /* larger ones have blocks that ask for base pages */
 };
 
-static const uint64_t NS_PER_MS = 1000000;
+static const uint64_t NS_PER_MS = 1000000, FLUSH_WAIT_NS = 1000000000;
 
 /* Of slabs it is not known who will want them: a program that was big for a moment is small a second later. */
 static const uint64_t SLAB_IDLE_NS = 500000000;
@@ -34,33 +30,20 @@ static const uint64_t SLAB_IDLE_NS = 500000000;
 static struct {
     struct lock lock;
     size_t live_bytes, most_live_bytes;
-    size_t cap_bytes;              /* of BigCache, however much lived */
     _Atomic size_t slab_bytes;     /* changed under the lock */
     _Atomic uint64_t look_ns;      /* how soon somebody must look; 0: no hurry */
     uint64_t hurry_ns;             /* the least of that since somebody did; UINT64_MAX: none */
     _Atomic size_t retained_bytes; /* in BigCache */
     uint64_t waking_byte_ns;       /* what may be held for what it takes the timer to wake */
+    uint64_t nr_flushed;           /* spans that were due, and are in a structure again */
+    pthread_cond_t flushed;        /* that has risen, and somebody waits for it */
+    unsigned waiting;
 } store = {.lock = LOCK_INIT(LOCK_RANK_STORE), .hurry_ns = UINT64_MAX};
-
-static size_t cap_for(size_t bytes)
-{
-    return bytes < store.cap_bytes ? bytes : store.cap_bytes;
-}
 
 void store_start(const struct os_machine *machine)
 {
-    uint64_t memory = machine->ram_bytes != 0 && machine->ram_bytes < machine->cgroup_limit_bytes
-                          ? machine->ram_bytes
-                          : machine->cgroup_limit_bytes;
-    uint64_t cap = config.cache_mib << 20, share = memory / MEMORY_SHARE;
-    store.cap_bytes = cap < share ? cap : share;
-    struct bigcache_options cache = {.cap_bytes = cap_for(RETAINED_BYTES),
-                                     .unknown_cap_bytes = RETAINED_BYTES,
-                                     .unknown_entry_cap_bytes = config.cache_entry_mib << 20};
-    struct batch_options batch = {.count = config.batch_count,
-                                  .bytes = config.batch_mib << 20,
-                                  .deadline_ns = config.batch_deadline_ms * 1000000};
-    retained_start(&cache, &batch, config.batch == 1 ? config.batch_min_kib << 10 : SIZE_MAX);
+    lock_condition_init(&store.flushed);
+    retained_start(machine);
 }
 
 /* ---- the lock ---- */
@@ -95,7 +78,26 @@ static void finish_flush(struct flush *f, struct list *due)
         s->moved = false;
         span_release(s);
     }
+    store.nr_flushed += f->nr_spans;
+    if (HAK_UNLIKELY(store.waiting > 0))
+        pthread_cond_broadcast(&store.flushed);
     unlock();
+}
+
+/*
+ * Waits until what is being given back now, by whoever, is to be had again. Not where nothing happens any more: in a child that was made
+ * without the C library's fork() nobody goes on with it.
+ */
+static void wait_for_flushes(void)
+{
+    lock_acquire(&store.lock);
+    uint64_t all = retained.nr_due;
+    store.waiting++;
+    while (store.nr_flushed < all &&
+           lock_wait(&store.lock, &store.flushed, os->now_ns() + FLUSH_WAIT_NS))
+        ;
+    store.waiting--;
+    lock_release(&store.lock);
 }
 
 /* Gives back what is on `due`; that may push more out of BigCache. Keeps errno, for free(). */
@@ -122,15 +124,13 @@ static void flush(struct list *due)
 
 /* ---- getting ---- */
 
-/* What lived at once may be kept for the next: with less than that a program faults in again what it just freed. */
 HAK_HOT static void add_live(size_t bytes)
 {
     store.live_bytes += bytes;
     if (HAK_LIKELY(store.live_bytes <= store.most_live_bytes))
         return;
     store.most_live_bytes = store.live_bytes;
-    if (store.most_live_bytes > RETAINED_BYTES)
-        retained.cache.options.cap_bytes = cap_for(store.most_live_bytes);
+    retained_raise_cap(store.most_live_bytes);
 }
 
 /* Cuts a span from the arena, making more of that usable as needed. */
@@ -404,6 +404,7 @@ size_t store_trim(void)
     size_t bytes = retained_clear(&due);
     unlock();
     flush(&due);
+    wait_for_flushes();
     return bytes;
 }
 
@@ -481,7 +482,16 @@ void store_fork_prepare(void)
     lock_acquire(&store.lock);
 }
 
-void store_fork_done(void)
+void store_fork_parent(void)
 {
+    lock_release(&store.lock);
+}
+
+/* Who was giving something back is not in the child, nor who waited for it. */
+void store_fork_child(void)
+{
+    store.nr_flushed = retained.nr_due;
+    store.waiting = 0;
+    lock_condition_init(&store.flushed);
     lock_release(&store.lock);
 }

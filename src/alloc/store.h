@@ -58,7 +58,7 @@ bool store_extend(struct span *s, size_t bytes);
 /* Moves the pages of LIVE span `from` to the start of LIVE span `to`. 0, or -errno and nothing is moved. */
 int store_move(struct span *from, struct span *to);
 
-/* Gives back everything in BigCache and batch; how many bytes. */
+/* Gives back everything in BigCache and batch; how many bytes. What others are giving back just now is to be had then, too. */
 size_t store_trim(void);
 
 /*
@@ -83,6 +83,7 @@ bool store_claim_retained(uint32_t number, struct label *label);
 void store_set_gauges(void);
 
 void store_fork_prepare(void);
-void store_fork_done(void);
+void store_fork_parent(void);
+void store_fork_child(void);
 
 #endif

@@ -41,31 +41,18 @@ static void set_state(enum timer_state state)
     atomic_store_explicit(&timer_state, (int)state, memory_order_relaxed);
 }
 
-static void init_condition(void)
-{
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&wake, &attributes);
-    pthread_condattr_destroy(&attributes);
-}
-
 void timer_start(void)
 {
-    init_condition();
+    lock_condition_init(&wake);
     set_state(config.timer == 1 ? TIMER_NONE : TIMER_NEVER);
 }
 
 /* Sleeps until woken, `ns` at most; called with the lock held. */
 static void sleep_ns(uint64_t ns)
 {
-    uint64_t until = os->now_ns() + ns;
-    struct timespec t = {.tv_sec = (time_t)(until / NS_PER_S), .tv_nsec = (long)(until % NS_PER_S)};
     atomic_store_explicit(&timer_sleeps_ns, ns, memory_order_relaxed);
     set_state(TIMER_ASLEEP);
-    lock_rank_leave(lock.rank);
-    pthread_cond_timedwait(&wake, &lock.mutex, &t);
-    lock_rank_enter(lock.rank);
+    lock_wait(&lock, &wake, os->now_ns() + ns);
     set_state(TIMER_AWAKE);
 }
 
@@ -205,7 +192,7 @@ void timer_fork_parent(void)
 /* The thread is not in the child, and whoever waited on the condition neither. */
 void timer_fork_child(void)
 {
-    init_condition();
+    lock_condition_init(&wake);
     if (atomic_load_explicit(&timer_state, memory_order_relaxed) != TIMER_NEVER)
         set_state(TIMER_NONE);
     lock_release(&lock);

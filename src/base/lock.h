@@ -7,6 +7,8 @@
 #define HAK_BASE_LOCK_H
 
 #include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 enum lock_rank {
     LOCK_RANK_SAVE =
@@ -55,5 +57,11 @@ static inline void lock_release(struct lock *l)
     pthread_mutex_unlock(&l->mutex);
     lock_rank_leave(l->rank);
 }
+
+/* Makes a condition that is waited on by lock_wait(). */
+void lock_condition_init(pthread_cond_t *condition);
+
+/* Lets the lock go until the condition is signalled; false: or until then, ns of CLOCK_MONOTONIC. */
+bool lock_wait(struct lock *l, pthread_cond_t *condition, uint64_t until_ns);
 
 #endif
