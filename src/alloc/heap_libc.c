@@ -4,7 +4,9 @@
  */
 #include <dlfcn.h>
 #include <malloc.h>
+#include <pthread.h>
 #include <stdalign.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -24,18 +26,39 @@ extern void *__libc_realloc(void *p, size_t size);
 extern void __libc_free(void *p);
 #endif
 
+/* glibc's first block draws a random number, which is a cancellation point; malloc is none. */
+static _Atomic bool is_ready;
+
+static HAK_COLD void make_ready(void)
+{
+    int cancelling;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancelling);
+    LIBC(free)(LIBC(malloc)(1));
+    pthread_setcancelstate(cancelling, NULL);
+    atomic_store_explicit(&is_ready, true, memory_order_relaxed);
+}
+
+static inline void be_ready(void)
+{
+    if (HAK_UNLIKELY(!atomic_load_explicit(&is_ready, memory_order_relaxed)))
+        make_ready();
+}
+
 void *libc_malloc(size_t size)
 {
+    be_ready();
     return LIBC(malloc)(size);
 }
 
 void *libc_calloc(size_t count, size_t size)
 {
+    be_ready();
     return LIBC(calloc)(count, size);
 }
 
 void *libc_memalign(size_t align, size_t size)
 {
+    be_ready();
     return LIBC(memalign)(align, size);
 }
 
@@ -48,6 +71,7 @@ void *libc_alloc(size_t size, size_t align, bool zeroed)
 
 void *libc_realloc(void *p, size_t size)
 {
+    be_ready();
     return LIBC(realloc)(p, size);
 }
 

@@ -36,8 +36,11 @@ bool lock_wait(struct lock *l, pthread_cond_t *condition, uint64_t until_ns)
 {
     struct timespec until = {.tv_sec = (time_t)(until_ns / NS_PER_S),
                              .tv_nsec = (long)(until_ns % NS_PER_S)};
+    int cancelling;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancelling);
     lock_rank_leave(l->rank);
     bool signalled = pthread_cond_timedwait(condition, &l->mutex, &until) == 0;
     lock_rank_enter(l->rank);
+    pthread_setcancelstate(cancelling, NULL);
     return signalled;
 }

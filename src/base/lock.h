@@ -61,7 +61,7 @@ static inline void lock_release(struct lock *l)
 /* Makes a condition that is waited on by lock_wait(). */
 void lock_condition_init(pthread_cond_t *condition);
 
-/* Lets the lock go until the condition is signalled; false: or until then, ns of CLOCK_MONOTONIC. */
+/* Lets the lock go until the condition is signalled; false: or until then, ns of CLOCK_MONOTONIC. No cancellation point. */
 bool lock_wait(struct lock *l, pthread_cond_t *condition, uint64_t until_ns);
 
 #endif

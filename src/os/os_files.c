@@ -1,11 +1,13 @@
 /*
- * Files, without stdio: this runs inside malloc. Calls repeat after EINTR and after short counts.
+ * Files, without stdio: this runs inside malloc. Calls repeat after EINTR and after short counts. And by syscall(): open(), read(),
+ * write(), close() and fsync() are cancellation points, malloc is none, and a thread that ends in it leaves locks behind.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "os/os_linux.h"
@@ -20,7 +22,7 @@ static int above_standard(int fd)
         return fd;
     int higher = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
     int status = higher < 0 ? -errno : higher;
-    close(fd);
+    linux_close(fd);
     return status;
 }
 
@@ -28,21 +30,21 @@ int linux_open(const char *path, int flags, unsigned mode)
 {
     int fd;
     do
-        fd = open(path, flags | O_CLOEXEC, (mode_t)mode);
+        fd = (int)syscall(SYS_openat, AT_FDCWD, path, flags | O_CLOEXEC, (mode_t)mode);
     while (fd < 0 && errno == EINTR);
     return fd < 0 ? -errno : above_standard(fd);
 }
 
 int linux_close(int fd)
 {
-    return close(fd) == 0 || errno == EINTR ? 0 : -errno;
+    return syscall(SYS_close, fd) == 0 || errno == EINTR ? 0 : -errno;
 }
 
 long linux_read(int fd, void *buf, size_t bytes)
 {
     size_t done = 0;
     while (done < bytes) {
-        ssize_t n = read(fd, (char *)buf + done, bytes - done);
+        long n = syscall(SYS_read, fd, (char *)buf + done, bytes - done);
         if (n == 0)
             break;
         if (n < 0 && errno != EINTR)
@@ -57,7 +59,7 @@ long linux_write(int fd, const void *buf, size_t bytes)
 {
     size_t done = 0;
     while (done < bytes) {
-        ssize_t n = write(fd, (const char *)buf + done, bytes - done);
+        long n = syscall(SYS_write, fd, (const char *)buf + done, bytes - done);
         if (n < 0 && errno != EINTR)
             return -errno;
         if (n > 0)
@@ -80,7 +82,7 @@ long linux_file_bytes(int fd)
 
 int linux_fsync(int fd)
 {
-    return fsync(fd) == 0 ? 0 : -errno;
+    return syscall(SYS_fsync, fd) == 0 ? 0 : -errno;
 }
 
 int linux_flock(int fd, int operation)
@@ -110,7 +112,7 @@ long linux_readlink(const char *path, char *buf, size_t cap)
     if ((size_t)n >= cap)
         return -ENAMETOOLONG;
     buf[n] = '\0';
-    return (long)n;
+    return n;
 }
 
 int linux_file_mode(int fd)
@@ -142,14 +144,14 @@ long linux_slurp(const char *path, char *buf, size_t cap)
     int fd = linux_open(path, O_RDONLY, 0);
     if (fd < 0)
         return fd;
-    ssize_t n;
+    long n;
     do
-        n = read(fd, buf, cap - 1);
+        n = syscall(SYS_read, fd, buf, cap - 1);
     while (n < 0 && errno == EINTR);
     int status = n < 0 ? -errno : 0;
     linux_close(fd);
     if (status != 0)
         return status;
     buf[n] = '\0';
-    return (long)n;
+    return n;
 }

@@ -107,7 +107,7 @@ static long advise_self(const struct iovec *v, size_t n, int advice)
     if (pidfd < 0)
         return -errno;
     done = advise_vector(pidfd, v, n, advice);
-    close(pidfd);
+    linux_close(pidfd);
     return done;
 }
 

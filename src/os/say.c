@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "os/os.h"
@@ -13,7 +14,7 @@
 static void put(const char *text, size_t bytes)
 {
     while (bytes > 0) {
-        ssize_t n = write(STDERR_FILENO, text, bytes);
+        long n = syscall(SYS_write, STDERR_FILENO, text, bytes); /* no cancellation point */
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
