@@ -44,7 +44,8 @@ static void use_it_up(void)
 
 static void *work(void *came_through)
 {
-    CHECK(pthread_cancel(pthread_self()) == 0); /* from now on the first cancellation point is the end */
+    /* From now on the first cancellation point is the end. */
+    CHECK(pthread_cancel(pthread_self()) == 0);
     use_all();
     use_it_up();
     *(int *)came_through = 1;
