@@ -1,7 +1,5 @@
 #include "alloc/retained.h"
 
-#include <string.h>
-
 #include "alloc/run.h"
 #include "base/attr.h"
 #include "config/config.h"

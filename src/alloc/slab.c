@@ -9,8 +9,8 @@
 static const size_t TABLE_STEP_BYTES = 16 << 10;
 
 enum {
-    AHEAD_SHARE = 4, /* of a class, that is populated ahead */
-    AHEAD_MIN_PAGES = 2,
+    AHEAD_SHARE = 4,              /* of a class, that is populated ahead */
+    AHEAD_MIN_PAGES = 2,          /* one is not worth a call */
     POPULATE_BLOCK_MAX = 8 << 10, /* of larger blocks most pages may never be touched */
 };
 

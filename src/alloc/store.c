@@ -1,7 +1,6 @@
 #include "alloc/store.h"
 
 #include <errno.h>
-#include <string.h>
 
 #include "alloc/episode.h"
 #include "alloc/flush.h"
