@@ -157,18 +157,32 @@ static unsigned __int128 cost_of_refilling_ns(const struct prices *p, enum arm_i
     return cost_of_filling_at(p, arm, e, times_q10 != 0 ? times_q10 : 1024);
 }
 
-/*
- * How many times the calibrated price, in 1/1024, memory costs that was never used before. What caches and a host add to that,
- * they add to either kind of page alike; huge ones show it, of which one fault is enough.
- */
+/* What caches and a host add to pages that were away, they add to either kind alike: base pages' share of what huge ones show. */
+static uint64_t base_times_q10(const struct prices *p, uint64_t huge_q10)
+{
+    uint64_t more = huge_q10 > 1024 ? huge_q10 - 1024 : 0;
+    return 1024 + more * p->of.huge_fault / base_pages_in_huge(p) / p->of.base_fault;
+}
+
+/* How many times the calibrated price, in 1/1024, memory costs that was never used before. */
 static uint64_t fresh_q10(const struct prices *p, unsigned pages)
 {
     uint64_t huge = gaps_fresh_q10(&p->away[PAGES_HUGE], 1024);
+    return pages == PAGES_HUGE ? huge
+                               : gaps_fresh_q10(&p->away[PAGES_BASE], base_times_q10(p, huge));
+}
+
+/* The same by how long it was away. */
+static void times_when_away(const struct prices *p, enum arm_pages pages,
+                            uint32_t times_q10[AWAY_CLASSES])
+{
+    gaps_times_q10(&p->away[PAGES_HUGE], NULL, times_q10);
     if (pages == PAGES_HUGE)
-        return huge;
-    uint64_t more = huge > 1024 ? huge - 1024 : 0;
-    more = more * p->of.huge_fault / base_pages_in_huge(p) / p->of.base_fault;
-    return gaps_fresh_q10(&p->away[PAGES_BASE], 1024 + more);
+        return;
+    uint32_t supposed_q10[AWAY_CLASSES];
+    for (unsigned i = 0; i < AWAY_CLASSES; i++)
+        supposed_q10[i] = (uint32_t)base_times_q10(p, times_q10[i]);
+    gaps_times_q10(&p->away[PAGES_BASE], supposed_q10, times_q10);
 }
 
 /* Its share of the first fills of all. */
@@ -218,12 +232,20 @@ uint64_t cost_of_episode_ns(const struct prices *p, enum arm_id arm, const struc
     return saturate(cost);
 }
 
-uint64_t cost_break_even_ns(const struct prices *p, enum arm_pages pages)
+/* The idle time at which holding a page has cost what it costs at the calibrated prices to give it back and fault it in again. */
+static uint64_t once_ns(const struct prices *p, enum arm_pages pages)
 {
     uint64_t bytes = pages == PAGES_HUGE ? p->huge_bytes : p->page_bytes;
     uint64_t again = pages == PAGES_HUGE ? p->of.huge_fault + p->of.huge_drop
                                          : p->of.base_fault + p->of.base_drop;
     return cost_holding_byte_ns(p, again) / bytes;
+}
+
+uint64_t cost_break_even_ns(const struct prices *p, enum arm_pages pages)
+{
+    uint32_t times_q10[AWAY_CLASSES];
+    times_when_away(p, pages, times_q10);
+    return gaps_break_even_ns(times_q10, once_ns(p, pages));
 }
 
 uint32_t cost_keep_ms(const struct prices *p, const struct policy_band *band, enum arm_pages pages)
@@ -233,18 +255,21 @@ uint32_t cost_keep_ms(const struct prices *p, const struct policy_band *band, en
     uint64_t blocks = seen->episodes + band->unmeasured;
     uint64_t never =
         blocks != 0 ? saturate((unsigned __int128)seen->cold * seen->episodes / blocks) : 0;
-    return gaps_keep_ms(band->gaps, &p->away[pages], never, cost_break_even_ns(p, pages));
+    uint32_t times_q10[AWAY_CLASSES];
+    times_when_away(p, pages, times_q10);
+    return gaps_keep_ms(band->gaps, times_q10, never, once_ns(p, pages));
 }
 
 void cost_note_refill(const struct prices *p, const struct policy_band *band,
                       const uint16_t keep_ms[2], uint32_t refill_q10[2][2])
 {
     for (int pages = PAGES_BASE; pages <= PAGES_HUGE; pages++) {
-        const struct policy_away *away = &p->away[pages];
+        uint32_t times_q10[AWAY_CLASSES];
+        times_when_away(p, (enum arm_pages)pages, times_q10);
         uint64_t kept_ns = keep_ms[pages] != 0 ? keep_ms[pages] * NS_PER_MS
                                                : cost_break_even_ns(p, (enum arm_pages)pages);
-        refill_q10[pages][REFILL_DROPPED] = gaps_refill_q10(band->gaps, away, 0);
-        refill_q10[pages][REFILL_KEPT] = gaps_refill_q10(band->gaps, away, kept_ns);
+        refill_q10[pages][REFILL_DROPPED] = gaps_refill_q10(band->gaps, times_q10, 0);
+        refill_q10[pages][REFILL_KEPT] = gaps_refill_q10(band->gaps, times_q10, kept_ns);
     }
 }
 
@@ -328,12 +353,12 @@ static uint64_t malloc_ns_under(const struct prices *p, enum arm_id played, cons
 }
 
 static struct episode under_arm(const struct prices *p, enum arm_id played, const struct episode *e,
-                                enum arm_id arm)
+                                enum arm_id arm, const uint64_t break_even_ns[2])
 {
     const struct arm *was = &arms[played], *is = &arms[arm];
     struct episode other = on_pages(p, e, played, arm);
     bool kept = is->retain != RETAIN_DROP;
-    uint64_t break_even = cost_break_even_ns(p, (enum arm_pages)is->pages);
+    uint64_t break_even = break_even_ns[is->pages];
 
     /* A dropped block tells nothing of how soon it would have been reused: suppose it was at once. */
     bool returns = e->reused || was->retain == RETAIN_DROP || !is_filled_again(e);
@@ -352,8 +377,10 @@ static struct episode under_arm(const struct prices *p, enum arm_id played, cons
 void cost_predict(const struct prices *p, enum arm_id played, const struct episode *e,
                   uint32_t cold_q10, uint64_t cost_ns[ARM_COUNT])
 {
+    uint64_t break_even_ns[2] = {cost_break_even_ns(p, PAGES_BASE),
+                                 cost_break_even_ns(p, PAGES_HUGE)};
     for (int i = 0; i < ARM_COUNT; i++) {
-        struct episode other = under_arm(p, played, e, (enum arm_id)i);
+        struct episode other = under_arm(p, played, e, (enum arm_id)i, break_even_ns);
         cost_ns[i] = cost_of_episode_ns(p, (enum arm_id)i, &other, cold_q10);
     }
 }

@@ -8,15 +8,13 @@
 enum {
     ENOUGH = 8,         /* blocks of which it is known what became of their memory */
     KEEP_MIN_CLASS = 4, /* 16 ms: the timer's tick is 10 */
-    FAULTS_ENOUGH = 8,  /* of one class */
-    /* One fault must not count for all: a thread may not have been run meanwhile. */
-    TIMES_MAX = 128,
-    TIMES_OF_MEAN = 4,
+    FAULTS_ENOUGH = 8,  /* of one class; what is supposed counts for as much */
+    TIMES_MAX = 128,    /* what one fault may count for: a host that has to find 2 MiB takes that */
     ONE_Q10 = 1024,
 };
 
 static const uint64_t NS_PER_MS = 1000000;
-static const uint64_t BREAK_EVEN_MAX_NS = (uint64_t)1 << 50; /* 13 days: so that no sum overflows */
+static const uint64_t ONCE_MAX_NS = (uint64_t)1 << 50; /* 13 days: so that no sum overflows */
 
 static unsigned class_of(uint64_t ns)
 {
@@ -73,21 +71,11 @@ static uint64_t load(const uint64_t *sum)
     return __atomic_load_n(sum, __ATOMIC_RELAXED);
 }
 
-/* As much as one fault may count for: where all of them are dear, it soon is what they are. */
-static uint64_t most_times_q10(const struct policy_away *away, unsigned class)
-{
-    uint64_t faults = load(&away->faults[class]), sum_q10 = load(&away->times_q10[class]);
-    uint64_t mean_q10 = faults != 0 ? sum_q10 / faults : 0;
-    uint64_t most_q10 = TIMES_OF_MEAN * (mean_q10 > ONE_Q10 ? mean_q10 : ONE_Q10);
-    return most_q10 < TIMES_MAX * ONE_Q10 ? most_q10 : TIMES_MAX * ONE_Q10;
-}
-
 void gaps_note_fault(struct policy_away *away, unsigned class, uint64_t took_ns, uint64_t price_ns)
 {
     uint64_t times_q10 = took_ns < UINT32_MAX ? took_ns * ONE_Q10 / price_ns : UINT64_MAX;
-    uint64_t most_q10 = most_times_q10(away, class);
-    if (times_q10 > most_q10)
-        times_q10 = most_q10;
+    if (times_q10 > TIMES_MAX * ONE_Q10)
+        times_q10 = TIMES_MAX * ONE_Q10;
     __atomic_fetch_add(&away->times_q10[class], times_q10, __ATOMIC_RELAXED);
     __atomic_fetch_add(&away->faults[class], 1, __ATOMIC_RELAXED);
 }
@@ -109,43 +97,44 @@ void gaps_away_add(struct policy_away *to, const struct policy_away *from)
     }
 }
 
-/* The mean of one class; 0: not enough was seen of it. */
-static uint32_t mean_q10(const struct policy_away *away, unsigned class)
+/* The mean of one class, with some faults that were as is supposed. */
+static uint32_t mean_q10(const struct policy_away *away, unsigned class, uint64_t supposed_q10)
 {
-    uint64_t faults = load(&away->faults[class]);
-    uint64_t mean = faults >= FAULTS_ENOUGH ? load(&away->times_q10[class]) / faults : 0;
+    uint64_t faults = add_saturating(load(&away->faults[class]), FAULTS_ENOUGH);
+    uint64_t sum_q10 = add_saturating(load(&away->times_q10[class]), FAULTS_ENOUGH * supposed_q10);
+    uint64_t mean = sum_q10 / faults;
     return mean < TIMES_MAX * ONE_Q10 ? (uint32_t)mean : TIMES_MAX * ONE_Q10;
 }
 
 uint32_t gaps_fresh_q10(const struct policy_away *away, uint64_t supposed_q10)
 {
-    unsigned __int128 faults = load(&away->faults[AWAY_FRESH]);
-    unsigned __int128 sum_q10 = load(&away->times_q10[AWAY_FRESH]);
-    unsigned __int128 mean_q10 =
-        (sum_q10 + (unsigned __int128)FAULTS_ENOUGH * supposed_q10) / (faults + FAULTS_ENOUGH);
-    return mean_q10 < TIMES_MAX * ONE_Q10 ? (uint32_t)mean_q10 : TIMES_MAX * ONE_Q10;
+    return mean_q10(away, AWAY_FRESH, supposed_q10);
 }
 
-/* By the faults of that class, or of the next one below of which enough was seen. Else what comes back soon is as it was
- * calibrated, and what was away for long as fresh memory. */
-static uint64_t times_q10(const struct policy_away *away, unsigned class)
+void gaps_times_q10(const struct policy_away *away, const uint32_t supposed_q10[AWAY_CLASSES],
+                    uint32_t times_q10[AWAY_CLASSES])
 {
-    for (unsigned i = class + 1; i-- > 0;) {
-        uint32_t mean = mean_q10(away, i);
-        if (mean != 0)
-            return mean;
+    uint32_t less = ONE_Q10;
+    bool known = false;
+
+    times_q10[AWAY_FRESH] =
+        gaps_fresh_q10(away, supposed_q10 != NULL ? supposed_q10[AWAY_FRESH] : ONE_Q10);
+    for (unsigned i = 0; i < GAP_CLASSES; i++) {
+        if (i == KEEP_MIN_CLASS && !known)
+            less = times_q10[AWAY_FRESH];
+        times_q10[i] = mean_q10(away, i, supposed_q10 != NULL ? supposed_q10[i] : less);
+        known = known || load(&away->faults[i]) >= FAULTS_ENOUGH;
+        less = times_q10[i];
     }
-    uint32_t fresh = class >= KEEP_MIN_CLASS ? mean_q10(away, AWAY_FRESH) : 0;
-    return fresh != 0 ? fresh : ONE_Q10;
 }
 
-uint32_t gaps_refill_q10(const uint64_t count[GAP_CLASSES], const struct policy_away *away,
+uint32_t gaps_refill_q10(const uint64_t count[GAP_CLASSES], const uint32_t times_q10[AWAY_CLASSES],
                          uint64_t most_ns)
 {
     unsigned __int128 times = 0, gaps = 0;
     for (unsigned i = 0; i < GAP_CLASSES; i++)
         if (middle_ns(i) > most_ns) {
-            times += (unsigned __int128)count[i] * times_q10(away, i);
+            times += (unsigned __int128)count[i] * times_q10[i];
             gaps += count[i];
         }
     return gaps != 0 ? (uint32_t)(times / gaps) : ONE_Q10;
@@ -174,22 +163,41 @@ static uint32_t in_ms(uint64_t ns)
     return ms == 0 ? 1 : ms < GAPS_KEEP_MAX_MS ? (uint32_t)ms : GAPS_KEEP_MAX_MS;
 }
 
-uint32_t gaps_keep_ms(const uint64_t count[GAP_CLASSES], const struct policy_away *away,
-                      uint64_t never, uint64_t break_even_ns)
+/* Having memory again that was away for so long. */
+static uint64_t again_ns(const uint32_t times_q10[AWAY_CLASSES], unsigned class, uint64_t once_ns)
 {
-    uint64_t again_ns[GAP_CLASSES], seen = 0;
-    if (break_even_ns > BREAK_EVEN_MAX_NS)
-        break_even_ns = BREAK_EVEN_MAX_NS;
+    return (once_ns < ONCE_MAX_NS ? once_ns : ONCE_MAX_NS) / ONE_Q10 * times_q10[class];
+}
+
+uint64_t gaps_break_even_ns(const uint32_t times_q10[AWAY_CLASSES], uint64_t once_ns)
+{
+    uint64_t even_ns = 0;
     for (unsigned i = 0; i < GAP_CLASSES; i++) {
-        again_ns[i] = break_even_ns / ONE_Q10 * times_q10(away, i);
+        even_ns = again_ns(times_q10, i, once_ns);
+        if (class_of(even_ns) < i)
+            return NS_PER_MS << (i -
+                                 1); /* what was away for longer is dearer, and for less cheaper */
+        if (class_of(even_ns) == i)
+            break;
+    }
+    return even_ns;
+}
+
+uint32_t gaps_keep_ms(const uint64_t count[GAP_CLASSES], const uint32_t times_q10[AWAY_CLASSES],
+                      uint64_t never, uint64_t once_ns)
+{
+    uint64_t again[GAP_CLASSES], seen = 0;
+    for (unsigned i = 0; i < GAP_CLASSES; i++) {
+        again[i] = again_ns(times_q10, i, once_ns);
         seen += count[i];
     }
     if (seen + never < ENOUGH)
         return 0;
+    uint64_t break_even_ns = gaps_break_even_ns(times_q10, once_ns);
     uint32_t best_ms = in_ms(break_even_ns);
-    unsigned __int128 best = cost_of_keeping(count, again_ns, never, break_even_ns);
+    unsigned __int128 best = cost_of_keeping(count, again, never, break_even_ns);
     for (unsigned i = GAP_CLASSES - 1; i-- > KEEP_MIN_CLASS;) {
-        unsigned __int128 cost = cost_of_keeping(count, again_ns, never, NS_PER_MS << i);
+        unsigned __int128 cost = cost_of_keeping(count, again, never, NS_PER_MS << i);
         if (cost < best || (cost == best && NS_PER_MS << i < break_even_ns)) {
             best = cost;
             best_ms = (uint32_t)1 << i;

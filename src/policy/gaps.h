@@ -42,8 +42,15 @@ void gaps_away_since(const struct policy_away *now, const struct policy_away *th
                      struct policy_away *out);
 void gaps_away_add(struct policy_away *to, const struct policy_away *from);
 
-/* How many times the calibrated price memory costs that was never used before, in 1/1024. What is supposed counts for as much as some
- * faults, so that costs do not leap when there are enough of them. */
+/*
+ * How many times the calibrated price memory costs that was away for so long, in 1/1024, by the means of each class. `supposed`, of the
+ * same shape, counts for as much as some faults do, so that prices do not leap when the first are seen; NULL: what is supposed is
+ * what memory costs that was away for a little less, from 16 ms on what fresh memory does, and at first what was calibrated.
+ */
+void gaps_times_q10(const struct policy_away *away, const uint32_t supposed_q10[AWAY_CLASSES],
+                    uint32_t times_q10[AWAY_CLASSES]);
+
+/* The same of AWAY_FRESH alone. */
 uint32_t gaps_fresh_q10(const struct policy_away *away, uint64_t supposed_q10);
 
 /* One more of such faults, which took so long. Threads may meet here, and in what reads it. */
@@ -53,16 +60,19 @@ void gaps_note_fault(struct policy_away *away, unsigned class, uint64_t took_ns,
 int gaps_note(struct gaps *g, uint64_t count[GAP_CLASSES], const struct episode *e,
               uint64_t now_ns);
 
+/* When keeping memory has cost as much as having it again, where that is `once_ns` at the calibrated price. */
+uint64_t gaps_break_even_ns(const uint32_t times_q10[AWAY_CLASSES], uint64_t once_ns);
+
 /*
  * The cheapest time to keep freed memory, in ms, by those gaps: what lies longer is given back. `never` blocks were
- * not followed by another one, as the last ones of every process are; `break_even_ns` is when keeping has cost as much as having
- * it again at the calibrated price would: until then, where nothing is cheaper. 0: too little is known.
+ * not followed by another one, as the last ones of every process are. Where nothing is cheaper, until it breaks even.
+ * 0: too little is known.
  */
-uint32_t gaps_keep_ms(const uint64_t count[GAP_CLASSES], const struct policy_away *away,
-                      uint64_t never, uint64_t break_even_ns);
+uint32_t gaps_keep_ms(const uint64_t count[GAP_CLASSES], const uint32_t times_q10[AWAY_CLASSES],
+                      uint64_t never, uint64_t once_ns);
 
 /* How many times the calibrated price it costs on average, in 1/1024, to have memory again that was kept for `most_ns`. */
-uint32_t gaps_refill_q10(const uint64_t count[GAP_CLASSES], const struct policy_away *away,
+uint32_t gaps_refill_q10(const uint64_t count[GAP_CLASSES], const uint32_t times_q10[AWAY_CLASSES],
                          uint64_t most_ns);
 
 #endif

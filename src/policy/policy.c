@@ -218,7 +218,7 @@ bool policy_learns(void)
 
 uint64_t policy_break_even_ns(enum arm_pages pages)
 {
-    return policy.break_even_ns[pages];
+    return policy.learns ? cost_break_even_ns(&policy.prices, pages) : policy.break_even_ns[pages];
 }
 
 uint64_t policy_holding_byte_ns(uint64_t cost_ns)
@@ -270,8 +270,10 @@ static void set_prices(const struct os_machine *machine)
     p->huge_bytes = machine->huge_bytes != 0 ? machine->huge_bytes : machine->page_bytes;
     p->goal = (enum policy_goal)config.goal;
     p->of = default_calibration;
-    if (is_calibrated(doc))
+    if (is_calibrated(doc)) {
         p->of = doc->calibration;
+        memcpy(p->away, doc->away, sizeof(p->away));
+    }
     if (doc != NULL && doc->nr_sites != 0 && doc->goal != p->goal) {
         if (policy.learns)
             os_say("HAKMEM_GOAL: expected %s, for which %s was learned; going on with that",
@@ -283,11 +285,11 @@ static void set_prices(const struct os_machine *machine)
     name_machine(machine);
     policy.elsewhere = is_elsewhere(doc);
     bool as_before = is_calibrated(doc) && is_this_machine(&doc->machine);
-    if (as_before)
-        memcpy(p->away, doc->away, sizeof(p->away));
-    memcpy(policy.saved_away, p->away, sizeof(p->away));
-    if (!as_before)
+    if (!as_before) {
+        memset(p->away, 0, sizeof(p->away));
         calibrate(&p->of, machine);
+    }
+    memcpy(policy.saved_away, p->away, sizeof(p->away));
 }
 
 static void set_break_even(void)

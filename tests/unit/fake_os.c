@@ -237,6 +237,12 @@ static uint64_t fake_now_ns(void)
     return now;
 }
 
+static uint64_t fake_thread_cpu_ns(void)
+{
+    static _Atomic uint64_t used_ns;
+    return fake.cpu_tick_ns != 0 ? used_ns += fake.cpu_tick_ns : fake_now_ns();
+}
+
 static uint64_t fake_random(void)
 {
     return fake.random;
@@ -460,7 +466,7 @@ void fake_start(void)
     fake_os.advise_many = fake_advise_many;
     fake_os.residency = fake_residency;
     fake_os.now_ns = fake_now_ns;
-    fake_os.thread_cpu_ns = fake_now_ns;
+    fake_os.thread_cpu_ns = fake_thread_cpu_ns;
     fake_os.random = fake_random;
     fake_os.getenv = fake_getenv;
     fake_os.machine = fake_machine;

@@ -56,6 +56,7 @@ struct fake {
     uint64_t now_ns;              /* the clock; at least 1 */
     uint64_t random;              /* what the process drew, set before hakmem starts */
     uint64_t tick_ns;             /* each reading of the clock moves it on by this */
+    uint64_t cpu_tick_ns;         /* the same of CPU time; 0: that is the clock */
     unsigned clock_reads;         /* by the thread that called fake_start() */
     int refused[OS_ADVICE_COUNT]; /* errno of every such advice; 0: it works */
     bool vector_refused;          /* advise_many: -ENOSYS */

@@ -255,6 +255,26 @@ static void pages_never_used_before_cost_what_the_machine_adds_to_either_kind(vo
                     without + 512 * 3 * p.of.base_fault);
 }
 
+/* The same of what was away: how dear it is to have it again, and how long it is therefore kept where no gap is known. */
+static void what_huge_pages_cost_that_were_away_base_pages_are_charged_their_share_of(void **state)
+{
+    struct prices p = prices;
+    struct policy_band band = {.gaps = {[9] = 100}};
+    const uint16_t dropped[2] = {0, 0};
+    uint32_t refill_q10[2][2];
+    uint64_t huge_ns = cost_break_even_ns(&p, PAGES_HUGE),
+             base_ns = cost_break_even_ns(&p, PAGES_BASE);
+    for (int i = 0; i < 100000; i++)
+        for (unsigned class = 0; class < GAP_CLASSES; class ++)
+            gaps_note_fault(&p.away[PAGES_HUGE], class, 3 * p.of.huge_fault, p.of.huge_fault);
+    cost_note_refill(&p, &band, dropped, refill_q10);
+    assert_in_range(refill_q10[PAGES_HUGE][REFILL_DROPPED], 3 * 1024 - 4, 3 * 1024);
+    uint64_t share_q10 = 2 * 1024 * (uint64_t)p.of.huge_fault / 512 / p.of.base_fault;
+    assert_in_range(refill_q10[PAGES_BASE][REFILL_DROPPED], 1024 + share_q10 - 4, 1024 + share_q10);
+    assert_in_range(cost_break_even_ns(&p, PAGES_HUGE), huge_ns * 299 / 100, huge_ns * 3);
+    assert_true(cost_break_even_ns(&p, PAGES_BASE) > base_ns);
+}
+
 static void predictions_know_a_sparse_block(void **state)
 {
     uint64_t cost_ns[ARM_COUNT];
@@ -454,6 +474,7 @@ int main(void)
         cmocka_unit_test(predictions_know_when_keeping_pays),
         cmocka_unit_test(pages_beyond_those_that_were_given_are_paid_for),
         cmocka_unit_test(pages_never_used_before_cost_what_the_machine_adds_to_either_kind),
+        cmocka_unit_test(what_huge_pages_cost_that_were_away_base_pages_are_charged_their_share_of),
         cmocka_unit_test(predictions_know_a_sparse_block),
         cmocka_unit_test(predictions_know_what_a_block_on_huge_pages_writes_to),
         cmocka_unit_test(predictions_know_what_calloc_has_to_clear),

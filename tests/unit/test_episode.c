@@ -143,12 +143,14 @@ ISOLATED(how_long_memory_is_kept_follows_from_the_gaps)
     CHECK(b->gaps[7] >= 150 && b->keep_ms >= 128 && b->keep_ms <= 256);
 }
 
-/* A first fault on huge pages is timed where the memory had been away, and by how long. */
+/* The CPU time of a first fault on huge pages is noted where the memory had been away, and by how long. */
 ISOLATED(what_memory_costs_that_was_away_is_noted_and_saved)
 {
     struct policy_error error;
-    uint64_t site = start_with(ARM_MMAP_HUGE_TOUCH_DROP);
+    forced = "mmap/huge/touch/drop";
+    uint64_t site = start_with(ARM_NONE);
     fake.tick_ns = 1000;
+    fake.cpu_tick_ns = 3 * CALIBRATION.huge_fault;
     for (unsigned i = 0; i < 20; i++) {
         hak_free_block(get(site, 4 * MIB, 4 * MIB));
         store_trim();
@@ -160,6 +162,7 @@ ISOLATED(what_memory_costs_that_was_away_is_noted_and_saved)
     for (unsigned i = 0; i < GAP_CLASSES; i++)
         faults += doc->away[PAGES_HUGE].faults[i];
     CHECK(faults >= 3 && faults == after_100_ms);
+    CHECK(doc->away[PAGES_HUGE].times_q10[7] == faults * 3 * 1024);
     CHECK(hak_policy_save(NULL) == 0); /* and not twice */
     struct policy_doc *again = policy_file_read(POLICY, false, &error);
     CHECK(again->away[PAGES_HUGE].faults[7] == faults);
