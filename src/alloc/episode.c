@@ -45,8 +45,9 @@ HAK_HOT void episode_born(struct label *label, const struct decision *decision, 
     label->zeroed = zeroed;
     label->thread = this_thread();
     label->born_ns = os->now_ns();
+    uint64_t took_ns = episode_clock(true) - since_ns;
     /* The first block of a site comes with what hakmem sets up for it, and in a new process for itself: not what the arm costs. */
-    label->malloc_ns = decision->cold ? 0 : limit_ns(label->born_ns - since_ns - filled_ns);
+    label->malloc_ns = decision->cold ? 0 : limit_ns(took_ns - filled_ns);
 }
 
 HAK_HOT void episode_cold(struct label *label, bool cold, uint64_t fault_ns)
@@ -199,11 +200,11 @@ HAK_HOT void episode_freed(struct label *label, const void *p, size_t bytes)
 {
     if (label->cell == NULL)
         return;
-    uint64_t since_ns = os->now_ns();
+    uint64_t since_ns = episode_clock(true);
     look_at_freed(label, p, bytes);
     label->remote = label->thread != this_thread();
+    label->looking_ns = limit_ns(episode_clock(true) - since_ns);
     label->freed_ns = os->now_ns();
-    label->looking_ns = limit_ns(label->freed_ns - since_ns);
     policy_freed(label->cell);
 }
 
@@ -212,7 +213,8 @@ HAK_HOT void episode_free_done(struct label *label)
     if (label->cell == NULL)
         return;
     if (label->freed_ns != 0)
-        label->free_ns = limit_ns(os->now_ns() - label->freed_ns);
+        label->free_ns =
+            limit_ns(os->now_ns() - label->freed_ns); /* no system call: a lock is held */
     else
         label->cell = NULL;
 }

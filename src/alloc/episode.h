@@ -14,13 +14,16 @@
 /* Sizes that residency is counted in. */
 void episode_start(const struct os_machine *machine);
 
-/* A stopwatch that only runs when something is learned. */
+/*
+ * A stopwatch that only runs when something is learned. It shows the thread's CPU time: where more threads want to run than there
+ * are processors, a call of malloc now and then takes a thousand times as long, whatever the arm.
+ */
 static inline uint64_t episode_clock(bool measured)
 {
-    return HAK_UNLIKELY(measured) ? os->now_ns() : 0;
+    return HAK_UNLIKELY(measured) ? os->thread_cpu_ns() : 0;
 }
 
-/* malloc served the block; `zeroed`: as calloc must. `since_ns`: when it began. `filled_ns`: spent populating. */
+/* malloc served the block; `zeroed`: as calloc must. `since_ns`: what the stopwatch showed when it began. `filled_ns`: spent populating. */
 void episode_born(struct label *label, const struct decision *decision, size_t bytes, bool zeroed,
                   uint64_t since_ns, uint64_t filled_ns);
 

@@ -1,5 +1,6 @@
 #include "alloc/fill.h"
 
+#include "alloc/episode.h"
 #include "policy/policy.h"
 #include "stats/stats.h"
 
@@ -15,27 +16,17 @@ static void touch_all(const struct span *s, size_t bytes)
         *((volatile char *)span_address(s) + at) = 0;
 }
 
-/* A page's price is CPU time: the thread may not have been run meanwhile, which is no price of pages. */
-struct times {
-    uint64_t ns, cpu_ns;
-};
-
-static struct times times_now(bool wanted)
-{
-    return wanted ? (struct times){os->now_ns(), os->thread_cpu_ns()} : (struct times){0, 0};
-}
-
 /* Populates a cold span. */
 static struct filled populate(const struct span *s, size_t bytes)
 {
     size_t page = page_bytes_of(s), length = align_up(bytes, page);
-    struct times since = times_now(policy_learns());
+    uint64_t since_ns = episode_clock(policy_learns());
     stat_add(STAT_os_madvise, 1);
     os->advise(span_address(s), length < span_bytes(s) ? length : span_bytes(s), OS_POPULATE);
     if (policy_learns())
         touch_all(s, bytes);
-    struct times now = times_now(policy_learns());
-    return (struct filled){now.ns - since.ns, (now.cpu_ns - since.cpu_ns) / (length / page)};
+    uint64_t ns = episode_clock(policy_learns()) - since_ns;
+    return (struct filled){ns, ns / (length / page)};
 }
 
 /*
@@ -46,10 +37,10 @@ static struct filled touch(const struct span *s, const struct decision *decision
 {
     if (decision->cell == NULL || page_bytes_of(s) == arena.page_bytes)
         return (struct filled){0, 0};
-    struct times since = times_now(true);
+    uint64_t since_ns = episode_clock(true);
     *(volatile char *)span_address(s) = 0;
-    struct times now = times_now(true);
-    return (struct filled){now.ns - since.ns, now.cpu_ns - since.cpu_ns};
+    uint64_t ns = episode_clock(true) - since_ns;
+    return (struct filled){ns, ns};
 }
 
 struct filled fill_cold(const struct span *s, size_t bytes, const struct decision *decision)

@@ -7,7 +7,7 @@
 #include "alloc/span.h"
 #include "policy/policy.h"
 
-/* The time that filling a cold span took, which is a fault's price and not malloc's, and the CPU time of a page of it. */
+/* The CPU time that filling a cold span took, which is a fault's price and not malloc's: all of it, and of a page. */
 struct filled {
     uint64_t ns, page_ns;
 };

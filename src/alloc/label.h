@@ -14,7 +14,7 @@ struct label {
     uint64_t born_ns;         /* when malloc returned it */
     uint64_t freed_ns;        /* when free was called */
     uint64_t bytes;           /* what was asked for, the largest over its life */
-    uint32_t malloc_ns;       /* time in malloc, without filling */
+    uint32_t malloc_ns;       /* CPU time in malloc, without filling */
     uint32_t free_ns;         /* time in free */
     uint32_t give_back_ns;    /* its share of flushes */
     uint32_t looking_ns;      /* spent on seeing what is resident */

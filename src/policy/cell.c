@@ -260,6 +260,7 @@ void policy_reward(struct policy_cell *cell, enum arm_id arm, const struct episo
 
     lock_acquire(lock_of(cell));
     e->peak = cell->peak;
+    e->malloc_ns = sampling_without_reading(e->malloc_ns);
     touched_note_episode(&cell->touched, prices, arm, e);
     e->touched_pages = touched_pages(&cell->touched, prices, e->bytes);
     memcpy(e->refill_q10, cell->refill_q10, sizeof(e->refill_q10));

@@ -44,7 +44,7 @@ struct decision {
 /* The facts of one block's life, measured by alloc. */
 struct episode {
     size_t bytes;
-    uint64_t malloc_ns;    /* in malloc, without the time for populating */
+    uint64_t malloc_ns;    /* CPU time in malloc, without that for populating */
     uint64_t free_ns;      /* in free */
     uint64_t live_ns;      /* from malloc to free */
     uint64_t idle_ns;      /* retained, from free to reuse or give-back */

@@ -3,23 +3,35 @@
 #include "os/os.h"
 
 enum {
-    CLOCK_READINGS = 8,    /* of one block's life, and those that measure that */
+    CLOCK_READINGS = 7,    /* of one block's life, and those that measure that */
+    CPU_READINGS = 4,      /* the same of CPU time */
     MEASURING_SHARE = 200, /* measuring takes so small a part of the time */
     PASS_OVER_MAX = 1023,
 };
 
-static uint64_t clock_ns; /* what one reading costs */
+static uint64_t clock_ns, cpu_clock_ns; /* what one reading costs */
 
 /* The cheapest of a few. */
-void sampling_start(void)
+static uint64_t cost_of_reading(uint64_t (*clock)(void))
 {
-    uint64_t last = os->now_ns();
-    clock_ns = UINT64_MAX;
+    uint64_t last = clock(), cheapest = UINT64_MAX;
     for (int i = 0; i < 8; i++) {
-        uint64_t now = os->now_ns();
-        clock_ns = now - last < clock_ns ? now - last : clock_ns;
+        uint64_t now = clock();
+        cheapest = now - last < cheapest ? now - last : cheapest;
         last = now;
     }
+    return cheapest;
+}
+
+void sampling_start(void)
+{
+    clock_ns = cost_of_reading(os->now_ns);
+    cpu_clock_ns = cost_of_reading(os->thread_cpu_ns);
+}
+
+uint64_t sampling_without_reading(uint64_t ns)
+{
+    return ns > cpu_clock_ns ? ns - cpu_clock_ns : 0;
 }
 
 /* The count is not exact when threads meet here, and need not be. */
@@ -80,7 +92,7 @@ uint32_t sampling_stop(struct sampling *s)
 /* Follows slowly, so that one page of the cell's that is in no cache does not count for all. */
 void sampling_note_price(struct sampling *s, uint64_t ns)
 {
-    uint64_t price_ns = ns + CLOCK_READINGS * clock_ns;
+    uint64_t price_ns = ns + CLOCK_READINGS * clock_ns + CPU_READINGS * cpu_clock_ns;
     if (s->measuring_ns == 0)
         s->measuring_ns = price_ns;
     else

@@ -21,8 +21,11 @@ struct sampling {
     _Atomic uint8_t steady_arm;    /* and is played for them */
 };
 
-/* Finds out what a reading of the clock costs. Once, before the others. */
+/* Finds out what a reading of the clocks costs. Once, before the others. */
 void sampling_start(void);
+
+/* Between two readings of a thread's CPU time lies one of them, which is a system call. What is left of `ns` without it. */
+uint64_t sampling_without_reading(uint64_t ns);
 
 /* Whether the next block is not measured, and the arm it gets then. */
 bool sampling_passes_over(struct sampling *s, enum arm_id *arm);
