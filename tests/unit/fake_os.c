@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -240,7 +241,7 @@ static uint64_t fake_now_ns(void)
 static uint64_t fake_thread_cpu_ns(void)
 {
     static _Atomic uint64_t used_ns;
-    return fake.cpu_tick_ns != 0 ? used_ns += fake.cpu_tick_ns : fake_now_ns();
+    return fake.cpu_tick_ns == 0 ? fake_now_ns() : atomic_fetch_add(&used_ns, fake.cpu_tick_ns);
 }
 
 static uint64_t fake_random(void)
