@@ -212,9 +212,9 @@ HAK_HOT void episode_free_done(struct label *label)
 {
     if (label->cell == NULL)
         return;
+    /* By the clock, which takes no system call: a lock may be held. */
     if (label->freed_ns != 0)
-        label->free_ns =
-            limit_ns(os->now_ns() - label->freed_ns); /* no system call: a lock is held */
+        label->free_ns = limit_ns(os->now_ns() - label->freed_ns);
     else
         label->cell = NULL;
 }

@@ -158,10 +158,11 @@ static unsigned __int128 cost_of_refilling_ns(const struct prices *p, enum arm_i
 }
 
 /* What caches and a host add to pages that were away, they add to either kind alike: base pages' share of what huge ones show. */
-static uint64_t base_times_q10(const struct prices *p, uint64_t huge_q10)
+static uint32_t base_times_q10(const struct prices *p, uint64_t huge_q10)
 {
     uint64_t more = huge_q10 > 1024 ? huge_q10 - 1024 : 0;
-    return 1024 + more * p->of.huge_fault / base_pages_in_huge(p) / p->of.base_fault;
+    uint64_t times = 1024 + more * p->of.huge_fault / base_pages_in_huge(p) / p->of.base_fault;
+    return times < UINT32_MAX ? (uint32_t)times : UINT32_MAX; /* prices may be of any file */
 }
 
 /* How many times the calibrated price, in 1/1024, memory costs that was never used before. */
@@ -181,7 +182,7 @@ static void times_when_away(const struct prices *p, enum arm_pages pages,
         return;
     uint32_t supposed_q10[AWAY_CLASSES];
     for (unsigned i = 0; i < AWAY_CLASSES; i++)
-        supposed_q10[i] = (uint32_t)base_times_q10(p, times_q10[i]);
+        supposed_q10[i] = base_times_q10(p, times_q10[i]);
     gaps_times_q10(&p->away[PAGES_BASE], supposed_q10, times_q10);
 }
 
@@ -266,8 +267,9 @@ void cost_note_refill(const struct prices *p, const struct policy_band *band,
     for (int pages = PAGES_BASE; pages <= PAGES_HUGE; pages++) {
         uint32_t times_q10[AWAY_CLASSES];
         times_when_away(p, (enum arm_pages)pages, times_q10);
-        uint64_t kept_ns = keep_ms[pages] != 0 ? keep_ms[pages] * NS_PER_MS
-                                               : cost_break_even_ns(p, (enum arm_pages)pages);
+        uint64_t kept_ns = keep_ms[pages] != 0
+                               ? keep_ms[pages] * NS_PER_MS
+                               : gaps_break_even_ns(times_q10, once_ns(p, (enum arm_pages)pages));
         refill_q10[pages][REFILL_DROPPED] = gaps_refill_q10(band->gaps, times_q10, 0);
         refill_q10[pages][REFILL_KEPT] = gaps_refill_q10(band->gaps, times_q10, kept_ns);
     }

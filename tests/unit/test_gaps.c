@@ -175,8 +175,7 @@ static void what_is_dear_to_have_again_breaks_even_later(void **state)
         times_q10[i] = 5 * 1024;
     assert_in_range(gaps_break_even_ns(times_q10, 100 * MS), 99 * MS, 100 * MS);
     assert_in_range(gaps_break_even_ns(times_q10, 200 * MS), 999 * MS, S);
-    for (unsigned i = 0; i < GAP_CLASSES;
-         i++) /* and below ten times, so that longer away is cheaper */
+    for (unsigned i = 0; i < GAP_CLASSES; i++) /* longer away is cheaper */
         times_q10[i] = i < 8 ? 10 * 1024 : 1024;
     assert_int_equal(gaps_break_even_ns(times_q10, 100 * MS), 128 * MS);
     assert_int_equal(gaps_break_even_ns(times_q10, 0), 0);
