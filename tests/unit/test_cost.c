@@ -273,8 +273,9 @@ static void what_huge_pages_cost_that_were_away_base_pages_are_charged_their_sha
     assert_in_range(refill_q10[PAGES_BASE][REFILL_DROPPED], 1024 + share_q10 - 4, 1024 + share_q10);
     assert_in_range(cost_break_even_ns(&p, PAGES_HUGE), huge_ns * 299 / 100, huge_ns * 3);
     assert_true(cost_break_even_ns(&p, PAGES_BASE) > base_ns);
-    p.of.base_fault = 1;
-    p.of.huge_fault = 1000000000;
+    p.of.base_fault = 1; /* of a file: base pages' share is just over 2^32 */
+    p.of.huge_fault = 16909321;
+    p.away[PAGES_HUGE].times_q10[9] = UINT64_MAX;
     cost_note_refill(&p, &band, dropped, refill_q10);
     assert_int_equal(refill_q10[PAGES_BASE][REFILL_DROPPED], 128 * 1024);
 }
