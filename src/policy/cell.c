@@ -263,6 +263,7 @@ void policy_reward(struct policy_cell *cell, enum arm_id arm, const struct episo
     e->malloc_ns = sampling_without_reading(e->malloc_ns);
     touched_note_episode(&cell->touched, prices, arm, e);
     e->touched_pages = touched_pages(&cell->touched, prices, e->bytes);
+    e->scatter_q10 = touched_scatter_q10(&cell->touched);
     memcpy(e->refill_q10, cell->refill_q10, sizeof(e->refill_q10));
     add_seen(&band->seen, e, prices);
     uint32_t cold_q10 = prior_cold_share_q10(&band->seen);

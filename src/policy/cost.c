@@ -199,15 +199,50 @@ static bool is_filled_again(const struct episode *e)
     return e->given_back || e->lives;
 }
 
+static uint32_t pages_of(const struct prices *p, const struct episode *e)
+{
+    return (uint32_t)((e->bytes + p->page_bytes - 1) / p->page_bytes);
+}
+
+/* Writing zeros to what is resident of a block: as the kernel does it in a huge page, else as pages are copied. */
+static uint64_t clearing_ns(const struct prices *p, enum arm_id arm, const struct episode *e)
+{
+    uint64_t pages = pages_held(p, arm, e), own = pages_of(p, e);
+    pages = pages < own ? pages : own;
+    return p->huge_bytes > p->page_bytes ? pages * p->of.huge_fault / base_pages_in_huge(p)
+                                         : pages * p->of.copy / (GRANULE_BYTES / p->page_bytes);
+}
+
+/* Base pages beyond its own that the next block would touch, of one that began cold and is kept for it. */
+static uint64_t next_growth_pages(const struct prices *p, enum arm_id arm, const struct episode *e)
+{
+    bool huge = arms[arm].pages == PAGES_HUGE;
+    uint64_t page = huge ? p->huge_bytes : p->page_bytes;
+    uint64_t pages = (e->bytes + page - 1) / page;
+    uint64_t own = huge ? e->huge_full : e->base_pages;
+    if (arms[arm].backing != BACKING_MMAP || populates(arm) || is_filled_again(e) || own >= pages)
+        return 0;
+    uint64_t touched = huge ? own : touched_base_pages(e);
+    uint64_t grows = touched * (pages - own) / pages * e->scatter_q10 / 1024;
+    return huge ? grows * base_pages_in_huge(p) : grows;
+}
+
 /* Pages that the block touched beyond those it was given: the next one is given them, but touches others again. They were never
  * used before, where what is dropped comes back. */
 static unsigned __int128 cost_of_growth_ns(const struct prices *p, enum arm_id arm,
                                            const struct episode *e)
 {
+    uint64_t pages = e->cold ? next_growth_pages(p, arm, e) : e->grew_pages;
     unsigned __int128 faults = arms[arm].pages == PAGES_BASE
-                                   ? e->grew_pages * p->of.base_fault
-                                   : e->grew_pages * p->of.huge_fault / base_pages_in_huge(p);
+                                   ? pages * p->of.base_fault
+                                   : pages * p->of.huge_fault / base_pages_in_huge(p);
     return faults * fresh_q10(p, arms[arm].pages) / 1024;
+}
+
+/* The next block gets what one leaves that began cold, and clears of it what that one had not to. */
+static uint64_t next_clearing_ns(const struct prices *p, enum arm_id arm, const struct episode *e)
+{
+    return e->cold && e->zeroed && !is_filled_again(e) ? clearing_ns(p, arm, e) : 0;
 }
 
 /* What was given back lazily before the next block got it, is written to anew. */
@@ -230,6 +265,7 @@ uint64_t cost_of_episode_ns(const struct prices *p, enum arm_id arm, const struc
     cost += is_filled_again(e) ? cost_of_refilling_ns(p, arm, e)
                                : cost_of_first_fills_ns(p, arm, e, cold_q10);
     cost += cost_of_growth_ns(p, arm, e);
+    cost += next_clearing_ns(p, arm, e);
     return saturate(cost);
 }
 
@@ -294,11 +330,6 @@ bool cost_copying_pays(const struct prices *p, enum arm_pages pages, size_t copi
     return copying < (unsigned __int128)filled_bytes * fault / page;
 }
 
-static uint32_t pages_of(const struct prices *p, const struct episode *e)
-{
-    return (uint32_t)((e->bytes + p->page_bytes - 1) / p->page_bytes);
-}
-
 /* The episode with what would have been resident: of the other kind of pages, and where all of them are populated. */
 static struct episode on_pages(const struct prices *p, const struct episode *e, enum arm_id played,
                                enum arm_id arm)
@@ -334,22 +365,14 @@ static uint64_t giving_back_ns(const struct prices *p, enum arm_id arm, const st
     return call + e->huge_full * huge + loose_base_pages(p, e) * base;
 }
 
-/* Writing zeros to what is resident of a block: as the kernel does it in a huge page, else as pages are copied. */
-static uint64_t clearing_ns(const struct prices *p, enum arm_id arm, const struct episode *e)
-{
-    uint64_t pages = pages_held(p, arm, e), own = pages_of(p, e);
-    pages = pages < own ? pages : own;
-    return p->huge_bytes > p->page_bytes ? pages * p->of.huge_fault / base_pages_in_huge(p)
-                                         : pages * p->of.copy / (GRANULE_BYTES / p->page_bytes);
-}
-
 /* The time in malloc, with as much to clear as there would have been. */
 static uint64_t malloc_ns_under(const struct prices *p, enum arm_id played, const struct episode *e,
                                 enum arm_id arm, const struct episode *other)
 {
-    if (!e->zeroed)
+    if (!e->zeroed ||
+        e->cold) /* then nothing was cleared, and what the next block has to is charged apart */
         return e->malloc_ns;
-    uint64_t was_ns = e->cold ? 0 : clearing_ns(p, played, e);
+    uint64_t was_ns = clearing_ns(p, played, e);
     uint64_t without_ns = e->malloc_ns > was_ns ? e->malloc_ns - was_ns : 0;
     return without_ns + (other->given_back ? 0 : clearing_ns(p, arm, other));
 }

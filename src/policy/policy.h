@@ -65,6 +65,8 @@ struct episode {
     uint32_t fault_ns; /* of a page of a cold block, where one was timed; 0: none was */
     uint32_t
         touched_pages; /* that such blocks write to, where that was seen; 0: was not. Set by this layer */
+    /* 0: such blocks write to the pages that the one before wrote to; 1024: to any. Set by this layer */
+    uint32_t scatter_q10;
     uint32_t peak; /* most blocks of its site and band at once; set by this layer */
     /* How many times the calibrated price pages of such blocks cost to have again, in 1/1024, by enum arm_pages and enum
      * refill; 0: once. Set by this layer. */

@@ -4,12 +4,15 @@ enum {
     ALL_Q10 = 1024,
     WHOLE_FROM = 4,  /* so many one after another, and the next are taken to be whole */
     WHOLE_EVERY = 8, /* but for one in so many */
+    BLOCKS_RECALLED =
+        16, /* of those that say where blocks write to: older ones count less and less */
 };
 
 void touched_start(struct touched *t, bool wanted)
 {
     atomic_store_explicit(&t->share_q10, 0, memory_order_relaxed);
     atomic_store_explicit(&t->wanted, wanted, memory_order_relaxed);
+    t->beyond_q10 = t->if_any_q10 = 0;
     for (int pages = PAGES_BASE; pages <= PAGES_HUGE; pages++)
         for (int fill = FILL_TOUCH; fill <= FILL_PREFAULT; fill++)
             atomic_store_explicit(&t->whole[pages][fill], 0, memory_order_relaxed);
@@ -62,17 +65,40 @@ void touched_note(struct touched *t, uint32_t written, uint32_t looked_at)
     atomic_store_explicit(&t->share_q10, share_of(written, looked_at), memory_order_relaxed);
 }
 
+/* A block that was given pages of others. */
+static void note_beyond(struct touched *t, uint32_t known_q10, uint64_t pages,
+                        const struct episode *e)
+{
+    uint64_t given = e->base_pages - e->grew_pages, writes = pages * known_q10 / ALL_Q10;
+    if (given >= pages || writes == 0)
+        return;
+    t->beyond_q10 += share_of(e->grew_pages, writes);
+    t->if_any_q10 += share_of(pages - given, pages);
+    if (t->if_any_q10 > BLOCKS_RECALLED * ALL_Q10) {
+        t->beyond_q10 /= 2;
+        t->if_any_q10 /= 2;
+    }
+}
+
+uint32_t touched_scatter_q10(const struct touched *t)
+{
+    uint32_t beyond_q10 = t->beyond_q10 < t->if_any_q10 ? t->beyond_q10 : t->if_any_q10;
+    return (beyond_q10 + ALL_Q10 / 2) * ALL_Q10 / (t->if_any_q10 + ALL_Q10);
+}
+
 void touched_note_episode(struct touched *t, const struct prices *prices, enum arm_id arm,
                           const struct episode *e)
 {
     uint64_t pages = e->bytes / prices->page_bytes;
     uint32_t known = atomic_load_explicit(&t->share_q10, memory_order_relaxed);
-    bool shows = e->cold && !e->grown && arms[arm].pages == PAGES_BASE &&
+    bool shows = !e->grown && arms[arm].backing == BACKING_MMAP && arms[arm].pages == PAGES_BASE &&
                  arms[arm].fill == FILL_TOUCH && pages > 0;
     if (!shows || known == 0)
         return;
     uint32_t shown = share_of(e->base_pages, pages);
-    if (shown > known)
+    if (!e->cold)
+        note_beyond(t, known, pages, e);
+    else if (shown > known)
         atomic_store_explicit(&t->share_q10, shown, memory_order_relaxed);
 }
 

@@ -11,11 +11,14 @@
 
 #include "policy/cost.h"
 
+/* The last three of them belong to who settles blocks, one at a time. */
 struct touched {
     _Atomic bool wanted;        /* nobody has looked yet */
     _Atomic uint32_t share_q10; /* 0: not known */
     /* By kind of page and of filling: so many blocks one after another had all their pages. */
     _Atomic uint8_t whole[2][2];
+    /* In 1/1024 of what a block writes to: what was beyond the pages it was given, and what would have been had it written to any. */
+    uint32_t beyond_q10, if_any_q10;
 };
 
 void touched_start(struct touched *t, bool wanted);
@@ -36,9 +39,15 @@ void touched_note_look(struct touched *t, enum arm_id arm, bool whole);
 /* So many (> 0) were looked at, and so many of them were written to. */
 void touched_note(struct touched *t, uint32_t written, uint32_t looked_at);
 
-/* One that began cold, on base pages of its own touching: it may have written to more. */
+/*
+ * Of one that began cold, on base pages of its own touching: it may have written to more. Of one that was given base pages: whether
+ * it wrote to those.
+ */
 void touched_note_episode(struct touched *t, const struct prices *prices, enum arm_id arm,
                           const struct episode *e);
+
+/* As `scatter_q10` of an episode. Until it was seen, one is as likely as the other. */
+uint32_t touched_scatter_q10(const struct touched *t);
 
 /* Of a block of `bytes`; 0: not known. */
 uint32_t touched_pages(const struct touched *t, const struct prices *prices, size_t bytes);

@@ -348,6 +348,7 @@ ISOLATED(what_a_block_writes_to_is_seen_on_huge_pages)
         char *p = get(site, 8 * MIB, 0);
         for (size_t at = 0; at < 8 * MIB; at += 64 * 4096)
             p[at] = 1;
+        fake.now_ns += 100 * MS; /* so that it matters what it holds */
         hak_free_block(p);
     }
     const struct policy_band *b = saved_band(site, 23);

@@ -62,6 +62,48 @@ static void blocks_on_base_pages_put_right_what_the_first_one_showed(void **stat
     assert_int_equal(touched_pages(&t, &prices, 8 * MIB), 1024);
 }
 
+/* Of 100 pages that it writes to, so many are beyond those that it was given, which are as many. */
+static void note_given(struct touched *t, enum arm_id arm, uint32_t grew_pages)
+{
+    struct episode e = {
+        .bytes = 4 * MIB, .base_pages = 100 + grew_pages, .grew_pages = grew_pages, .reused = true};
+    touched_note_episode(t, &prices, arm, &e);
+}
+
+static void blocks_show_whether_they_write_to_the_pages_that_others_did(void **state)
+{
+    (void)state;
+    struct touched t;
+    enum arm_id base = ARM_MMAP_BASE_TOUCH_KEEP;
+    touched_start(&t, true);
+    note_given(&t, base, 90);
+    assert_int_equal(touched_scatter_q10(&t), 512); /* how many pages they write to is not known */
+    touched_note(&t, 100, 1024);
+    note_given(&t, ARM_MMAP_HUGE_TOUCH_KEEP, 90);
+    note_given(&t, ARM_MMAP_BASE_PREFAULT_KEEP, 90);
+    note_given(&t, ARM_HEAP_BASE_TOUCH_KEEP, 90);
+    assert_int_equal(touched_scatter_q10(&t), 512); /* others say nothing of it */
+    note_given(&t, base, 90);
+    assert_in_range(touched_scatter_q10(&t), 740, 780);
+    for (int i = 0; i < 100; i++)
+        note_given(&t, base, 90);
+    assert_in_range(touched_scatter_q10(&t), 960, 1024);
+    for (int i = 0; i < 100; i++)
+        note_given(&t, base, 0);
+    assert_in_range(touched_scatter_q10(&t), 0, 64);
+}
+
+static void a_block_that_was_given_all_its_pages_shows_nothing_of_that(void **state)
+{
+    (void)state;
+    struct touched t;
+    struct episode e = {.bytes = 4 * MIB, .base_pages = 1024, .reused = true};
+    touched_start(&t, true);
+    touched_note(&t, 100, 1024);
+    touched_note_episode(&t, &prices, ARM_MMAP_BASE_TOUCH_KEEP, &e);
+    assert_int_equal(touched_scatter_q10(&t), 512);
+}
+
 /* A program may forbid itself to read a block, as a guard. */
 ISOLATED(a_block_that_is_in_use_is_not_read)
 {
@@ -110,6 +152,8 @@ int main(void)
         cmocka_unit_test(one_block_is_looked_at),
         cmocka_unit_test(a_block_of_zeros_has_written_to_something),
         cmocka_unit_test(blocks_on_base_pages_put_right_what_the_first_one_showed),
+        cmocka_unit_test(blocks_show_whether_they_write_to_the_pages_that_others_did),
+        cmocka_unit_test(a_block_that_was_given_all_its_pages_shows_nothing_of_that),
         cmocka_unit_test(of_blocks_that_all_have_all_their_pages_some_are_looked_at),
         IN_DIRECTORY(a_block_that_is_in_use_is_not_read),
     };
