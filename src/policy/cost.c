@@ -99,9 +99,10 @@ static uint64_t first_touch_ns(const struct prices *p, enum arm_id arm, const st
     return touched_base_pages(e) * p->of.base_touch;
 }
 
-static bool populates(enum arm_id arm)
+/* What a block grows by is faulted in, and that is nearly always the most of it. */
+static bool populates(enum arm_id arm, const struct episode *e)
 {
-    return arms[arm].backing == BACKING_MMAP && arms[arm].fill == FILL_PREFAULT;
+    return arms[arm].backing == BACKING_MMAP && arms[arm].fill == FILL_PREFAULT && !e->grown;
 }
 
 /* Pages of its kind, all of the block's. */
@@ -119,7 +120,7 @@ static uint64_t fault_ns(const struct prices *p, unsigned pages)
 uint64_t cost_of_filling_ns(const struct prices *p, enum arm_id arm, const struct episode *e)
 {
     const struct arm *a = &arms[arm];
-    if (populates(arm)) {
+    if (populates(arm, e)) {
         uint64_t each = a->pages == PAGES_BASE ? p->of.base_populate : p->of.huge_populate;
         return populated_pages(p, arm, e) * each + first_touch_ns(p, arm, e);
     }
@@ -133,8 +134,8 @@ uint64_t cost_of_filling_ns(const struct prices *p, enum arm_id arm, const struc
 /* What faults of the pages would take that filling brings in. */
 static uint64_t faults_ns(const struct prices *p, enum arm_id arm, const struct episode *e)
 {
-    return populates(arm) ? populated_pages(p, arm, e) * fault_ns(p, arms[arm].pages)
-                          : cost_of_filling_ns(p, arm, e);
+    return populates(arm, e) ? populated_pages(p, arm, e) * fault_ns(p, arms[arm].pages)
+                             : cost_of_filling_ns(p, arm, e);
 }
 
 /* Filling where a fault takes so many times its price, in 1/1024: what is added to it is added to populating, too. */
@@ -220,7 +221,8 @@ static uint64_t next_growth_pages(const struct prices *p, enum arm_id arm, const
     uint64_t page = huge ? p->huge_bytes : p->page_bytes;
     uint64_t pages = (e->bytes + page - 1) / page;
     uint64_t own = huge ? e->huge_full : e->base_pages;
-    if (arms[arm].backing != BACKING_MMAP || populates(arm) || is_filled_again(e) || own >= pages)
+    if (arms[arm].backing != BACKING_MMAP || populates(arm, e) || is_filled_again(e) ||
+        own >= pages)
         return 0;
     uint64_t touched = huge ? own : touched_base_pages(e);
     uint64_t grows = touched * (pages - own) / pages * e->scatter_q10 / 1024;
@@ -315,8 +317,10 @@ void cost_note_fault(struct prices *p, enum arm_id arm, unsigned gap_class, uint
 {
     const struct arm *a = &arms[arm];
     uint64_t fault = fault_ns(p, a->pages);
-    uint64_t price = a->pages == PAGES_HUGE ? p->of.huge_populate : p->of.base_populate;
-    if (a->fill == FILL_PREFAULT) /* as a fault would have taken */
+    uint64_t price = a->pages == PAGES_HUGE ? p->of.huge_populate + p->of.huge_touch
+                                            : p->of.base_populate + p->of.base_touch;
+    if (a->fill ==
+        FILL_PREFAULT) /* and was written to (alloc/fill.c): as a fault would have taken */
         took_ns = took_ns + fault > price ? took_ns + fault - price : 0;
     gaps_note_fault(&p->away[a->pages], gap_class, took_ns, fault);
 }
@@ -339,8 +343,7 @@ static struct episode on_pages(const struct prices *p, const struct episode *e, 
     enum arm_pages to = (enum arm_pages)arms[arm].pages;
     if (shares_huge_pages(arm) && from == PAGES_BASE && e->base_pages > 0)
         other.base_pages = pages_of(p, e);
-    else if (to == PAGES_BASE && arms[arm].backing == BACKING_MMAP &&
-             arms[arm].fill == FILL_PREFAULT)
+    else if (to == PAGES_BASE && populates(arm, e))
         other.base_pages = pages_of(p, e);
     else if (to == PAGES_BASE && from == PAGES_HUGE && e->touched_pages != 0)
         other.base_pages = e->touched_pages;
@@ -416,7 +419,7 @@ static uint64_t touched_by_learner_ns(const struct prices *p, enum arm_id arm,
 {
     struct episode all = *e;
     all.touched_pages = 0;
-    return populates(arm) ? first_touch_ns(p, arm, &all) - first_touch_ns(p, arm, e) : 0;
+    return populates(arm, e) ? first_touch_ns(p, arm, &all) - first_touch_ns(p, arm, e) : 0;
 }
 
 void cost_of_entry_ns(const struct prices *p, enum arm_id played, const struct episode *e,

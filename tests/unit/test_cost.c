@@ -389,24 +389,6 @@ static void going_over_to_populated_memory_costs_the_first_touch_of_all_of_it(vo
     assert_int_equal(entry_ns[ARM_MMAP_BASE_PREFAULT_DROP], (2048 - 100) * 700);
 }
 
-/* Memory never used before takes faults three times as long, half of which is believed: 1000 ns more a page, which populating it
- * takes more, too. */
-static void what_is_added_to_a_fault_is_added_to_populating(void **state)
-{
-    struct prices p = prices;
-    struct episode e = whole();
-    uint64_t entry_ns[ARM_COUNT];
-    for (int i = 0; i < 8; i++)
-        cost_note_fault(&p, ARM_MMAP_BASE_TOUCH_KEEP, AWAY_FRESH, 3 * 1000);
-    cost_of_entry_ns(&p, ARM_MMAP_BASE_TOUCH_KEEP, &e, entry_ns);
-    assert_int_equal(entry_ns[ARM_MMAP_BASE_TOUCH_KEEP], 512 * (1000 + 1000));
-    assert_int_equal(entry_ns[ARM_MMAP_BASE_PREFAULT_KEEP], 512 * (500 + 1000));
-    for (int i = 0; i < 16; i++)
-        cost_note_fault(&p, ARM_MMAP_BASE_PREFAULT_KEEP, AWAY_FRESH, 500 + 2000);
-    cost_of_entry_ns(&p, ARM_MMAP_BASE_TOUCH_KEEP, &e, entry_ns);
-    assert_int_equal(entry_ns[ARM_MMAP_BASE_TOUCH_KEEP], 512 * (1000 + 1500));
-}
-
 /* The clock moves by a microsecond a reading: every price is there, and positive. */
 ISOLATED(calibration_finds_every_price_and_gives_its_memory_back)
 {
@@ -465,7 +447,6 @@ int main(void)
         cmocka_unit_test(holding_too_much_for_too_long_does_not_wrap),
         cmocka_unit_test(filling_costs_the_faults_of_the_arms_pages),
         cmocka_unit_test(the_first_touch_of_what_is_mapped_is_of_what_a_block_writes_to),
-        cmocka_unit_test(what_is_added_to_a_fault_is_added_to_populating),
         cmocka_unit_test(blocks_that_share_huge_pages_pay_their_share),
         cmocka_unit_test(predictions_know_what_the_heaps_arms_retain_and_share),
         cmocka_unit_test(pages_outside_of_whole_huge_ones_are_base_pages),
