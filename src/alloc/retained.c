@@ -3,6 +3,7 @@
 #include "alloc/run.h"
 #include "base/attr.h"
 #include "config/config.h"
+#include "policy/policy.h"
 #include "stats/stats.h"
 
 enum {
@@ -34,7 +35,9 @@ void retained_start(const struct os_machine *machine)
     cap_bytes = cap < share ? cap : share;
     struct bigcache_options cache = {.cap_bytes = cap_for(RETAINED_BYTES),
                                      .unknown_cap_bytes = RETAINED_BYTES,
-                                     .unknown_entry_cap_bytes = config.cache_entry_mib << 20};
+                                     .unknown_entry_cap_bytes = config.cache_entry_mib << 20,
+                                     .worth_ns = {[ZONE_BASE] = policy_break_even_ns(PAGES_BASE),
+                                                  [ZONE_HUGE] = policy_break_even_ns(PAGES_HUGE)}};
     struct batch_options batch = {.count = config.batch_count,
                                   .bytes = config.batch_mib << 20,
                                   .deadline_ns = config.batch_deadline_ms * 1000000};

@@ -8,6 +8,8 @@ enum {
     CLASSES_NEAR = 3, /* own class and the next two: at most 1.75 times what is needed */
 };
 
+static const uint64_t WORTH_MAX_NS = UINT64_C(1) << 62;
+
 static unsigned size_class(size_t bytes)
 {
     return granule_class(bytes >> GRANULE_SHIFT);
@@ -61,15 +63,21 @@ static void leave(struct bigcache *c, struct cache_entry *e, struct list *left)
     list_push_back(left, &e->lru);
 }
 
-/* The entry that was put in first, over both zones; the cache is not empty. */
-static struct cache_entry *oldest(struct bigcache *c)
+static bool leaves_before(const struct cache_entry *e, const struct cache_entry *other)
+{
+    int64_t more_ns = (int64_t)(e->credit_ns - other->credit_ns); /* sums may have wrapped */
+    return more_ns < 0 || (more_ns == 0 && e->order < other->order);
+}
+
+/* The oldest entry of a zone, of that zone in which it has the least credit; the cache is not empty. */
+static struct cache_entry *least_worth(struct bigcache *c)
 {
     struct cache_entry *found = NULL;
     for (unsigned zone = 0; zone < BIGCACHE_ZONES; zone++) {
         if (list_empty(&c->lru[zone]))
             continue;
         struct cache_entry *e = entry_of_lru(c->lru[zone].next);
-        if (found == NULL || e->order < found->order)
+        if (found == NULL || leaves_before(e, found))
             found = e;
     }
     return found;
@@ -85,14 +93,19 @@ HAK_HOT void bigcache_put(struct bigcache *c, struct cache_entry *e, uint64_t no
         list_push_back(left, &e->lru);
         return;
     }
-    while (c->bytes + e->bytes > cap)
-        leave(c, oldest(c), left);
+    while (c->bytes + e->bytes > cap) {
+        struct cache_entry *least = least_worth(c);
+        c->floor_ns = least->credit_ns;
+        leave(c, least, left);
+    }
 
     unsigned class = size_class(e->bytes);
     if (known && (c->brief_bytes == 0 || e->most_idle_ns < c->brief_ns))
         c->brief_ns = e->most_idle_ns;
     e->since_ns = now_ns;
     e->order = c->puts++;
+    uint64_t worth_ns = o->worth_ns[e->zone];
+    e->credit_ns = c->floor_ns + (worth_ns < WORTH_MAX_NS ? worth_ns : WORTH_MAX_NS);
     list_push_back(&c->lru[e->zone], &e->lru);
     list_push_front(&c->bucket[e->zone][class], &e->bucket);
     class_set_add(&c->used[e->zone], class);
@@ -184,8 +197,10 @@ void bigcache_expire(struct bigcache *c, uint64_t now_ns,
                      const uint64_t break_even_ns[BIGCACHE_ZONES], struct list *left)
 {
     c->brief_ns = UINT64_MAX;
-    for (unsigned zone = 0; zone < BIGCACHE_ZONES; zone++)
+    for (unsigned zone = 0; zone < BIGCACHE_ZONES; zone++) {
+        c->options.worth_ns[zone] = break_even_ns[zone];
         expire_zone(c, zone, now_ns, break_even_ns[zone], left);
+    }
 }
 
 void bigcache_clear(struct bigcache *c, struct list *left)

@@ -1,7 +1,8 @@
 /*
  * BigCache: freed spans that keep their pages, for the next block of their size.
  *
- * A byte-capped LRU of intrusive entries, in buckets by page kind and size class. A look-up prefers a span
+ * Byte-capped, of intrusive entries, in buckets by page kind and size class. Under the cap it is an LRU of each page kind, and between
+ * the two Greedy-Dual-Size (Cao and Irani, 1997): what is dearer to have again by the byte outlasts more of the other kind. A look-up prefers a span
  * the same site used last, then one of the size class, then a larger one, which the caller splits, of the
  * same site or idle long enough for the timer to have seen it. It never calls the OS and owns no memory: what must leave
  * is returned, and giving it back is the caller's business. The caller serialises all calls on one cache.
@@ -24,6 +25,7 @@ struct bigcache_options {
     size_t cap_bytes; /* all entries together */
     /* The same, and of one entry, for entries of which it is not known how soon they are wanted (most_idle_ns is 0). */
     size_t unknown_cap_bytes, unknown_entry_cap_bytes;
+    uint64_t worth_ns[BIGCACHE_ZONES]; /* how long its memory is worth keeping: break-even */
 };
 
 struct cache_entry {
@@ -31,9 +33,11 @@ struct cache_entry {
     struct list bucket; /* among the entries of its zone and size class, newest first */
     uintptr_t address;
     size_t bytes;
-    uint64_t site;         /* who used it last; 0: unknown */
-    uint64_t since_ns;     /* idle since; 0: the timer has not seen it yet */
-    uint64_t order;        /* rises with each put, over both zones */
+    uint64_t site;     /* who used it last; 0: unknown */
+    uint64_t since_ns; /* idle since; 0: the timer has not seen it yet */
+    uint64_t order;    /* rises with each put, over both zones */
+    uint64_t
+        credit_ns; /* who has the least leaves first: what the last to leave had, and its worth */
     uint64_t most_idle_ns; /* it leaves then; 0: when it breaks even */
     uint8_t zone;
 };
@@ -45,6 +49,7 @@ struct bigcache {
     size_t brief_bytes; /* of entries with most_idle_ns */
     uint64_t brief_ns;  /* the least of theirs since it was last looked for what is to leave */
     uint64_t puts;
+    uint64_t floor_ns; /* the credit of the last that left for the cap */
     struct list lru[BIGCACHE_ZONES];
     struct class_set used[BIGCACHE_ZONES]; /* of the buckets */
     struct list bucket[BIGCACHE_ZONES][GRANULE_CLASSES];
@@ -75,7 +80,8 @@ struct cache_entry *bigcache_take(struct bigcache *c, unsigned zone, size_t byte
 /* Takes this entry out; false: it is not in the cache. */
 bool bigcache_remove(struct bigcache *c, struct cache_entry *e);
 
-/* Moves to `left` what has idled for its own most_idle_ns, or its zone's break-even time, and notes when it first saw the others. */
+/* Moves to `left` what has idled for its own most_idle_ns, or its zone's break-even time, and notes when it first saw the others. That
+ * is from then on what entries of the zone are worth. */
 void bigcache_expire(struct bigcache *c, uint64_t now_ns,
                      const uint64_t break_even_ns[BIGCACHE_ZONES], struct list *left);
 

@@ -15,7 +15,9 @@ static struct list left;
 
 static void start(size_t cap_bytes, size_t entry_cap_bytes)
 {
-    bigcache_init(&cache, &(struct bigcache_options){cap_bytes, cap_bytes, entry_cap_bytes});
+    bigcache_init(&cache, &(struct bigcache_options){.cap_bytes = cap_bytes,
+                                                     .unknown_cap_bytes = cap_bytes,
+                                                     .unknown_entry_cap_bytes = entry_cap_bytes});
     list_init(&left);
 }
 
@@ -50,6 +52,43 @@ static void what_is_put_in_last_leaves_last(void **state)
     assert_int_equal(cache.bytes, 3 * MIB);
     assert_int_equal(cache.zone_bytes[0], 3 * MIB);
     assert_int_equal(cache.zone_bytes[1], 0);
+}
+
+/* Two of the other kind go for each that is twice as dear to have again; but none stays for ever. */
+static void what_is_dearer_to_have_again_outlasts_more_of_the_other_kind(void **state)
+{
+    struct cache_entry dear, cheap[6];
+    start(2 * MIB, MIB);
+    cache.options.worth_ns[0] = 250;
+    cache.options.worth_ns[1] = 100;
+    put(&dear, MIB, MIB, 0, 0);
+    for (unsigned i = 0; i < 4; i++)
+        put(&cheap[i], (2 + i) * MIB, MIB, 0, 1);
+    for (unsigned i = 0; i < 2; i++) /* which leave with a credit of 100 and of 200 */
+        assert_ptr_equal(pop_left(), &cheap[i]);
+    assert_ptr_equal(pop_left(), &dear);
+    assert_null(pop_left());
+    assert_int_equal(cache.floor_ns, 250);
+}
+
+/* A break-even time that is never reached is not added to until it wraps. */
+static void what_is_worth_keeping_for_ever_leaves_in_its_turn(void **state)
+{
+    struct cache_entry e[5];
+    start(MIB, MIB);
+    cache.options.worth_ns[0] = UINT64_MAX;
+    for (unsigned i = 0; i < 5; i++) {
+        put(&e[i], (1 + i) * MIB, MIB, 0, 0);
+        assert_ptr_equal(pop_left(), i > 0 ? &e[i - 1] : NULL);
+    }
+    start(2 * MIB, MIB);
+    cache.options.worth_ns[0] = UINT64_MAX;
+    cache.options.worth_ns[1] = 100;
+    put(&e[0], MIB, MIB, 0, 0);
+    for (unsigned i = 1; i < 5; i++) {
+        put(&e[i], (1 + i) * MIB, MIB, 0, 1);
+        assert_ptr_equal(pop_left(), i > 1 ? &e[i - 1] : NULL);
+    }
 }
 
 static void what_is_larger_than_an_entry_may_be_is_turned_away_alone(void **state)
@@ -262,8 +301,11 @@ static void clearing_returns_every_entry(void **state)
 
 struct model_entry {
     bool in;
-    uint64_t order, since_ns;
+    uint64_t order, since_ns, credit_ns;
 };
+
+static const uint64_t break_even_ns[BIGCACHE_ZONES] = {700, 300};
+static uint64_t model_floor_ns;
 
 static struct cache_entry entry[MODEL_ENTRIES];
 static struct model_entry model[MODEL_ENTRIES];
@@ -325,13 +367,17 @@ static size_t model_bytes(void)
     return bytes;
 }
 
-static int model_oldest(void)
+static int model_least(void)
 {
-    int oldest = -1;
-    for (int i = 0; i < MODEL_ENTRIES; i++)
-        if (model[i].in && (oldest < 0 || model[i].order < model[oldest].order))
-            oldest = i;
-    return oldest;
+    int least = -1;
+    for (int i = 0; i < MODEL_ENTRIES; i++) {
+        if (!model[i].in)
+            continue;
+        if (least < 0 || model[i].credit_ns < model[least].credit_ns ||
+            (model[i].credit_ns == model[least].credit_ns && model[i].order < model[least].order))
+            least = i;
+    }
+    return least;
 }
 
 static void random_put(uint64_t *random, uint64_t order)
@@ -348,11 +394,12 @@ static void random_put(uint64_t *random, uint64_t order)
         assert_ptr_equal(pop_left(), &entry[i]);
     } else {
         while (model_bytes() + bytes > cap) {
-            int gone = model_oldest();
+            int gone = model_least();
             model[gone].in = false;
+            model_floor_ns = model[gone].credit_ns;
             assert_ptr_equal(pop_left(), &entry[gone]);
         }
-        model[i] = (struct model_entry){true, order, 0};
+        model[i] = (struct model_entry){true, order, 0, model_floor_ns + break_even_ns[zone]};
     }
     assert_null(pop_left());
 }
@@ -372,19 +419,18 @@ static void random_take(uint64_t *random)
 
 static void random_expire(uint64_t now_ns)
 {
-    static const uint64_t break_even[BIGCACHE_ZONES] = {700, 300};
     unsigned expected = 0, n = 0;
     for (int i = 0; i < MODEL_ENTRIES; i++) {
         if (!model[i].in)
             continue;
         if (model[i].since_ns == 0)
             model[i].since_ns = now_ns;
-        else if (now_ns - model[i].since_ns >= break_even[entry[i].zone]) {
+        else if (now_ns - model[i].since_ns >= break_even_ns[entry[i].zone]) {
             model[i].in = false;
             expected++;
         }
     }
-    bigcache_expire(&cache, now_ns, break_even, &left);
+    bigcache_expire(&cache, now_ns, break_even_ns, &left);
     for (struct cache_entry *e; (e = pop_left()) != NULL; n++)
         assert_false(model[e - entry].in);
     assert_int_equal(n, expected);
@@ -394,7 +440,9 @@ static void the_cache_does_what_an_array_searched_from_end_to_end_would(void **s
 {
     uint64_t random = random_seed();
     memset(model, 0, sizeof(model));
+    model_floor_ns = 0;
     start(200 * GRANULE_BYTES, 100 * GRANULE_BYTES);
+    memcpy(cache.options.worth_ns, break_even_ns, sizeof(break_even_ns));
     for (uint64_t step = 1; step < 30000; step++) {
         switch (random_below(&random, 8)) {
         case 0:
@@ -423,6 +471,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_put_in_last_leaves_last),
+        cmocka_unit_test(what_is_dearer_to_have_again_outlasts_more_of_the_other_kind),
+        cmocka_unit_test(what_is_worth_keeping_for_ever_leaves_in_its_turn),
         cmocka_unit_test(what_is_larger_than_an_entry_may_be_is_turned_away_alone),
         cmocka_unit_test(what_is_known_to_be_wanted_again_has_a_cap_of_its_own),
         cmocka_unit_test(a_cache_without_room_keeps_nothing),
