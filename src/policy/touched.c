@@ -2,6 +2,7 @@
 
 enum {
     ALL_Q10 = 1024,
+    BLANK_MAX = 4,   /* blocks that hold nothing but zeros, and no more are looked at */
     WHOLE_FROM = 4,  /* so many one after another, and the next are taken to be whole */
     WHOLE_EVERY = 8, /* but for one in so many */
     BLOCKS_RECALLED =
@@ -12,6 +13,7 @@ void touched_start(struct touched *t, bool wanted)
 {
     atomic_store_explicit(&t->share_q10, 0, memory_order_relaxed);
     atomic_store_explicit(&t->wanted, wanted, memory_order_relaxed);
+    atomic_store_explicit(&t->blank, 0, memory_order_relaxed);
     t->beyond_q10 = t->if_any_q10 = 0;
     for (int pages = PAGES_BASE; pages <= PAGES_HUGE; pages++)
         for (int fill = FILL_TOUCH; fill <= FILL_PREFAULT; fill++)
@@ -62,7 +64,10 @@ static uint32_t share_of(uint64_t part, uint64_t all)
 
 void touched_note(struct touched *t, uint32_t written, uint32_t looked_at)
 {
-    atomic_store_explicit(&t->share_q10, share_of(written, looked_at), memory_order_relaxed);
+    if (written > 0)
+        atomic_store_explicit(&t->share_q10, share_of(written, looked_at), memory_order_relaxed);
+    else if (atomic_fetch_add_explicit(&t->blank, 1, memory_order_relaxed) + 1 < BLANK_MAX)
+        atomic_store_explicit(&t->wanted, true, memory_order_relaxed);
 }
 
 /* A block that was given pages of others. */

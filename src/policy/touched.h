@@ -13,7 +13,8 @@
 
 /* The last three of them belong to who settles blocks, one at a time. */
 struct touched {
-    _Atomic bool wanted;        /* nobody has looked yet */
+    _Atomic bool wanted;        /* nobody has looked yet, or who did saw nothing */
+    _Atomic uint8_t blank;      /* so many looks saw nothing */
     _Atomic uint32_t share_q10; /* 0: not known */
     /* By kind of page and of filling: so many blocks one after another had all their pages. */
     _Atomic uint8_t whole[2][2];
@@ -25,7 +26,7 @@ void touched_start(struct touched *t, bool wanted);
 
 /*
  * Whether it is to be seen, of a block that is freed now, which pages it wrote to: what is resident says nothing of that on huge
- * pages, and without it nobody would try others. True once, of a site and band that nothing is known of.
+ * pages, and without it nobody would try others. True once, of a site and band that nothing is known of, and again where that showed nothing.
  */
 bool touched_wants(struct touched *t);
 
@@ -36,7 +37,7 @@ bool touched_wants_look(struct touched *t, enum arm_id arm);
 /* It was looked at, and all of its pages were there, or not. */
 void touched_note_look(struct touched *t, enum arm_id arm, bool whole);
 
-/* So many (> 0) were looked at, and so many of them were written to. */
+/* So many (> 0) were looked at, and so many of them hold more than zeros. None says nothing: programs fill buffers with zeros. */
 void touched_note(struct touched *t, uint32_t written, uint32_t looked_at);
 
 /*

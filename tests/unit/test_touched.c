@@ -34,13 +34,28 @@ static void one_block_is_looked_at(void **state)
     assert_int_equal(touched_pages(&t, &prices, 8 * MIB), 0);
 }
 
-static void a_block_of_zeros_has_written_to_something(void **state)
+/* A buffer that was filled with zeros looks as one that was not written to. */
+static void blocks_of_zeros_show_nothing_and_others_are_looked_at(void **state)
 {
     (void)state;
     struct touched t;
     touched_start(&t, true);
-    touched_note(&t, 0, 1024);
+    for (int i = 0; i < 3; i++) {
+        assert_true(touched_wants(&t));
+        touched_note(&t, 0, 1024);
+        assert_int_equal(touched_pages(&t, &prices, 8 * MIB), 0);
+    }
+    assert_true(touched_wants(&t));
+    touched_note(&t, 1, 1024);
     assert_int_equal(touched_pages(&t, &prices, 8 * MIB), 2);
+    assert_false(touched_wants(&t));
+
+    touched_start(&t, true);
+    for (int i = 0; i < 4; i++) {
+        assert_true(touched_wants(&t));
+        touched_note(&t, 0, 1024);
+    }
+    assert_false(touched_wants(&t)); /* they all do */
 }
 
 static void blocks_on_base_pages_put_right_what_the_first_one_showed(void **state)
@@ -150,7 +165,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_block_is_looked_at),
-        cmocka_unit_test(a_block_of_zeros_has_written_to_something),
+        cmocka_unit_test(blocks_of_zeros_show_nothing_and_others_are_looked_at),
         cmocka_unit_test(blocks_on_base_pages_put_right_what_the_first_one_showed),
         cmocka_unit_test(blocks_show_whether_they_write_to_the_pages_that_others_did),
         cmocka_unit_test(a_block_that_was_given_all_its_pages_shows_nothing_of_that),
