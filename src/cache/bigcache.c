@@ -8,7 +8,7 @@ enum {
     CLASSES_NEAR = 3, /* own class and the next two: at most 1.75 times what is needed */
 };
 
-static const uint64_t WORTH_MAX_NS = UINT64_C(1) << 62;
+static const uint64_t WORTH_MAX_NS = UINT64_C(1) << 62; /* credits then differ by less than 2^63 */
 
 static unsigned size_class(size_t bytes)
 {
@@ -69,7 +69,7 @@ static bool leaves_before(const struct cache_entry *e, const struct cache_entry 
     return more_ns < 0 || (more_ns == 0 && e->order < other->order);
 }
 
-/* The oldest entry of a zone, of that zone in which it has the least credit; the cache is not empty. */
+/* Of the oldest of either zone the one with less credit; the cache is not empty. */
 static struct cache_entry *least_worth(struct bigcache *c)
 {
     struct cache_entry *found = NULL;

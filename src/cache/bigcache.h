@@ -36,8 +36,8 @@ struct cache_entry {
     uint64_t site;     /* who used it last; 0: unknown */
     uint64_t since_ns; /* idle since; 0: the timer has not seen it yet */
     uint64_t order;    /* rises with each put, over both zones */
-    uint64_t
-        credit_ns; /* who has the least leaves first: what the last to leave had, and its worth */
+    /* Who has the least leaves first: what the last one to leave had, and what its own zone is worth. */
+    uint64_t credit_ns;
     uint64_t most_idle_ns; /* it leaves then; 0: when it breaks even */
     uint8_t zone;
 };

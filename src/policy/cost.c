@@ -319,8 +319,8 @@ void cost_note_fault(struct prices *p, enum arm_id arm, unsigned gap_class, uint
     uint64_t fault = fault_ns(p, a->pages);
     uint64_t price = a->pages == PAGES_HUGE ? p->of.huge_populate + p->of.huge_touch
                                             : p->of.base_populate + p->of.base_touch;
-    if (a->fill ==
-        FILL_PREFAULT) /* and was written to (alloc/fill.c): as a fault would have taken */
+    /* It was written to, too (alloc/fill.c): what a fault would have taken. */
+    if (a->fill == FILL_PREFAULT)
         took_ns = took_ns + fault > price ? took_ns + fault - price : 0;
     gaps_note_fault(&p->away[a->pages], gap_class, took_ns, fault);
 }
@@ -368,12 +368,12 @@ static uint64_t giving_back_ns(const struct prices *p, enum arm_id arm, const st
     return call + e->huge_full * huge + loose_base_pages(p, e) * base;
 }
 
-/* The time in malloc, with as much to clear as there would have been. */
+/* The time in malloc, with as much to clear as there would have been. Where it began cold there was nothing, and what the next
+ * block has to clear is charged apart. */
 static uint64_t malloc_ns_under(const struct prices *p, enum arm_id played, const struct episode *e,
                                 enum arm_id arm, const struct episode *other)
 {
-    if (!e->zeroed ||
-        e->cold) /* then nothing was cleared, and what the next block has to is charged apart */
+    if (!e->zeroed || e->cold)
         return e->malloc_ns;
     uint64_t was_ns = clearing_ns(p, played, e);
     uint64_t without_ns = e->malloc_ns > was_ns ? e->malloc_ns - was_ns : 0;

@@ -5,8 +5,8 @@ enum {
     BLANK_MAX = 4,   /* blocks that hold nothing but zeros, and no more are looked at */
     WHOLE_FROM = 4,  /* so many one after another, and the next are taken to be whole */
     WHOLE_EVERY = 8, /* but for one in so many */
-    BLOCKS_RECALLED =
-        16, /* of those that say where blocks write to: older ones count less and less */
+    /* Of those that say where blocks write to: older ones count less and less. */
+    BLOCKS_RECALLED = 16,
 };
 
 void touched_start(struct touched *t, bool wanted)
