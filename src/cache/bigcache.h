@@ -1,9 +1,9 @@
 /*
  * BigCache: freed spans that keep their pages, for the next block of their size.
  *
- * Byte-capped, of intrusive entries, in buckets by page kind and size class. Under the cap it is an LRU of each page kind, and between
- * the two Greedy-Dual-Size (Cao and Irani, 1997): what is dearer to have again by the byte outlasts more of the other kind. A look-up prefers a span
- * the same site used last, then one of the size class, then a larger one, which the caller splits, of the
+ * Byte-capped, of intrusive entries, in buckets by page kind and size class. For the cap the oldest of a page kind leave first, and
+ * between the two kinds it is Greedy-Dual-Size (Cao and Irani, 1997): those that are dearer to have again by the byte outlast more of
+ * the others. A look-up prefers a span the same site used last, then one of the size class, then a larger one, which the caller splits, of the
  * same site or idle long enough for the timer to have seen it. It never calls the OS and owns no memory: what must leave
  * is returned, and giving it back is the caller's business. The caller serialises all calls on one cache.
  */

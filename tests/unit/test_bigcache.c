@@ -59,8 +59,7 @@ static void what_is_dearer_to_have_again_outlasts_more_of_the_other_kind(void **
 {
     struct cache_entry dear, cheap[6];
     start(2 * MIB, MIB);
-    cache.options.worth_ns[0] = 250;
-    cache.options.worth_ns[1] = 100;
+    bigcache_expire(&cache, 1, (const uint64_t[BIGCACHE_ZONES]){250, 100}, &left);
     put(&dear, MIB, MIB, 0, 0);
     for (unsigned i = 0; i < 4; i++)
         put(&cheap[i], (2 + i) * MIB, MIB, 0, 1);

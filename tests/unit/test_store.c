@@ -325,6 +325,21 @@ ISOLATED(as_much_is_kept_as_lived_where_it_is_known_how_soon_it_is_wanted)
     CHECK(retained_of_forty(100) == 320 * MIB);
 }
 
+/* By the built-in prices: 40 MiB of base pages outlast 320 MiB of huge ones that came after them, and are warm for the next blocks. */
+ISOLATED(over_the_cap_base_pages_outlast_huge_ones)
+{
+    char *p[40];
+    fake_start();
+    CHECK(start_now());
+    get_many(p, 40, MIB);
+    for (unsigned i = 0; i < 40; i++)
+        hak_free_block(p[i]);
+    CHECK(retained_of_forty(0) == 128 * MIB);
+    uint64_t hits = stat_get(STAT_cache_hits);
+    get_many(p, 40, MIB);
+    CHECK(stat_get(STAT_cache_hits) == hits + 40);
+}
+
 ISOLATED(no_more_is_kept_than_the_option_says)
 {
     fake_start();
@@ -440,6 +455,7 @@ int main(void)
         cmocka_unit_test(the_timer_looks_no_later_than_the_deadline_of_what_is_queued),
         cmocka_unit_test(bigcache_takes_no_more_than_a_quarter_of_the_cgroups_limit),
         cmocka_unit_test(as_much_is_kept_as_lived_where_it_is_known_how_soon_it_is_wanted),
+        cmocka_unit_test(over_the_cap_base_pages_outlast_huge_ones),
         cmocka_unit_test(no_more_is_kept_than_the_option_says),
         cmocka_unit_test(trimming_gives_back_everything_and_says_how_much),
         cmocka_unit_test(a_larger_cached_span_is_split_once_it_has_idled),
