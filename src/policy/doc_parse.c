@@ -416,8 +416,10 @@ static bool take_goal(struct reader *r)
 
 static bool take_machine(struct reader *r)
 {
-    return json_take(&r->json) &&
-           read_object(r, 0, machine_rows, ARRAY_SIZE(machine_rows), &r->doc->machine);
+    struct policy_machine *m = &r->doc->machine;
+    return json_take(&r->json) && read_object(r, 0, machine_rows, ARRAY_SIZE(machine_rows), m) &&
+           (m->huge_bytes == 0 || m->huge_bytes >= m->page_bytes ||
+            json_expected(&r->json, 0, "huge_bytes to be 0 or no less than page_bytes"));
 }
 
 static bool take_calibration(struct reader *r)

@@ -8,7 +8,8 @@ enum {
 
 uint32_t prior_cold_share_q10(const struct policy_seen *seen)
 {
-    uint64_t share = seen->cold * 1024 / (seen->episodes + COLD_PRIOR);
+    unsigned __int128 episodes = seen->episodes; /* a file may have any */
+    unsigned __int128 share = (unsigned __int128)seen->cold * 1024 / (episodes + COLD_PRIOR);
     return share < 1024 ? (uint32_t)share : 1024;
 }
 

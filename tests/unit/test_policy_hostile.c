@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "base/attr.h"
+#include "policy/prior.h"
 #include "policy_sample.h"
 
 static char *sample_text; /* a policy that holds every key there is */
@@ -138,6 +139,8 @@ static const struct {
      "defaults[1]: this band is given twice"},
     {"{\"hakmem_policy\":1,\"machine\":{\"page_bytes\":4095,\"huge_bytes\":0}}",
      "page_bytes: expected a power"},
+    {"{\"hakmem_policy\":1,\"machine\":{\"huge_bytes\":2097152,\"page_bytes\":4194304}}",
+     "machine: expected huge_bytes to be 0 or no less than page_bytes"},
     {"{\"hakmem_policy\":1,\"away\":[]}", "away: expected an object"},
     {"{\"hakmem_policy\":1,\"away\":{\"huge_faults\":7}}", "huge_faults: expected an array"},
     {"{\"hakmem_policy\":1,\"away\":{\"huge_faults\":[-1]}}",
@@ -429,6 +432,16 @@ static int free_sample(void **state)
     return 0;
 }
 
+/* Counts may be any: what is worked out from them stays a share. */
+static void counts_at_the_top_make_no_overflow(void **state)
+{
+    (void)state;
+    struct policy_seen seen = {.episodes = UINT64_MAX - 30, .cold = UINT64_MAX};
+    assert_int_equal(prior_cold_share_q10(&seen), 1023);
+    seen.episodes = 0;
+    assert_int_equal(prior_cold_share_q10(&seen), 1024);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -440,6 +453,7 @@ int main(void)
         cmocka_unit_test(ratings_refuse_wrong_types_and_ranges),
         cmocka_unit_test(every_key_refuses_a_second),
         cmocka_unit_test(every_key_refuses_a_typing_mistake),
+        cmocka_unit_test(counts_at_the_top_make_no_overflow),
     };
     return cmocka_run_group_tests(tests, make_sample, free_sample);
 }
