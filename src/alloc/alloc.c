@@ -288,6 +288,13 @@ static void *copy_over(void *p, size_t old_bytes, size_t size, struct caller cal
     return to;
 }
 
+/* Below the floor, where blocks have no episode: this one's ends. `p` where there is no memory for another. */
+static void *shrink_over(void *p, size_t size, struct caller caller)
+{
+    void *small = copy_over(p, size, size, caller);
+    return small != NULL ? small : p;
+}
+
 static void note_grown(struct label *label, size_t size)
 {
     label->grown = true;
@@ -406,10 +413,8 @@ static void *realloc_span(void *p, size_t size, struct caller caller)
         os_fatal("realloc() of what is not the start of a live block:", p);
     if (size > span_bytes(s))
         return grow_span(s, p, size, caller);
-    if (size < FLOOR_BYTES) {
-        void *small = copy_over(p, size, size, caller);
-        return small != NULL ? small : p;
-    }
+    if (size < FLOOR_BYTES)
+        return shrink_over(p, size, caller);
     if (size < span_bytes(s) - span_bytes(s) / SHRINK_SHARE)
         store_shrink(s, size);
     if (size > s->block_bytes)
@@ -426,20 +431,21 @@ static void *realloc_heap(void *p, size_t size, struct caller caller)
         old_bytes < FLOOR_BYTES ? size >= FLOOR_BYTES : size > CLASS_MAX_BYTES && heap_has(p);
     if (leaves && is_started())
         return copy_over(p, old_bytes, size, caller);
+    if (is_measuring() && old_bytes >= FLOOR_BYTES && size < FLOOR_BYTES)
+        return shrink_over(p, size, caller);
 
     struct label label;
     int saved_errno = errno;
     bool labelled = is_measuring() && old_bytes >= FLOOR_BYTES && heap_unlabel(p, &label);
     void *to = heap_realloc(p, size);
-    bool failed = to == NULL && size != 0;
+    bool failed = to == NULL;
     if (HAK_UNLIKELY(failed)) {
         trim();
         to = heap_realloc(p, size);
     }
     if (labelled) {
         note_grown(&label, size);
-        if (to != NULL || size != 0)
-            heap_label(to != NULL ? to : p, &label);
+        heap_label(to != NULL ? to : p, &label);
     }
     if (HAK_UNLIKELY(failed && to == NULL && is_started()))
         to = copy_over(p, old_bytes, size, caller);
@@ -453,13 +459,11 @@ static HAK_NOINLINE void *realloc_slowly(void *p, size_t size, struct caller cal
 {
     if (p == NULL)
         return hak_alloc_at_site(size, 1, caller);
-    if (is_the_heaps(p))
-        return realloc_heap(p, size, caller);
     if (size == 0) {
         hak_free_block(p);
         return NULL;
     }
-    return realloc_span(p, size, caller);
+    return is_the_heaps(p) ? realloc_heap(p, size, caller) : realloc_span(p, size, caller);
 }
 
 void *hak_realloc_at_site(void *p, size_t size, struct caller caller)

@@ -15,11 +15,17 @@ enum {
 
 static size_t page_bytes = 4096;
 static size_t huge_pages = 512; /* base pages in a huge one; SIZE_MAX: there are none */
+static uint64_t forked_ns;      /* when this process came from its parent; 0: it did not */
 
 void episode_start(const struct os_machine *machine)
 {
     page_bytes = machine->page_bytes;
     huge_pages = machine->huge_bytes != 0 ? machine->huge_bytes / machine->page_bytes : SIZE_MAX;
+}
+
+void episode_fork_child(void)
+{
+    forked_ns = os->now_ns();
 }
 
 /* A thread is known by the address of something of its own. */
@@ -221,6 +227,8 @@ HAK_HOT void episode_free_done(struct label *label)
 
 static void settle(const struct label *label, bool reused, bool given_back, bool living)
 {
+    if (label->born_ns < forked_ns)
+        return; /* the parent has it, and settles it */
     struct episode e = {
         .bytes = label->bytes,
         .malloc_ns = label->malloc_ns,

@@ -14,6 +14,9 @@
 /* Sizes that residency is counted in. */
 void episode_start(const struct os_machine *machine);
 
+/* In a child of fork: blocks that it has from its parent are the parent's episodes. */
+void episode_fork_child(void);
+
 /*
  * A stopwatch that only runs when something is learned. It shows the thread's CPU time: where more threads want to run than there
  * are processors, a call of malloc now and then takes a thousand times as long, whatever the arm.

@@ -48,6 +48,7 @@ static void fork_parent(void)
 
 static void fork_child(void)
 {
+    episode_fork_child();
     store_fork_child();
     heaps_fork_done();
     heap_labels_fork_done();

@@ -35,7 +35,7 @@ struct policy_cell {
     struct spread spread;
     struct policy_band now;   /* what is known */
     struct policy_band saved; /* what of it the file holds */
-    struct policy_band taken; /* what the last collection took */
+    struct policy_band taken; /* what the last collection took; its band is 0: nothing */
 };
 
 static struct cell_context context;
@@ -359,8 +359,10 @@ static int collect_cell(struct policy_doc *doc, struct policy_cell *cell)
     spread_look(&cell->spread, cell->site, context.playable[cell->band - BAND_FIRST]);
     cell->taken = cell->now;
     lock_release(lock_of(cell));
-    if (cell->taken.seen.episodes == cell->saved.seen.episodes || cell->site->id == 0)
+    if (cell->taken.seen.episodes == cell->saved.seen.episodes || cell->site->id == 0) {
+        cell->taken.band = 0; /* nothing of it is: what else was counted waits */
         return 0;
+    }
 
     struct policy_site *site = policy_doc_site(doc, cell->site->id, true);
     struct policy_band *band = site != NULL ? policy_site_band(doc, site, cell->band, true) : NULL;
@@ -398,8 +400,10 @@ void cells_collected(bool saved)
 void cells_mark_saved(void)
 {
     unsigned n = atomic_load_explicit(&nr_cells, memory_order_acquire);
-    for (unsigned i = 0; i < n; i++)
+    for (unsigned i = 0; i < n; i++) {
+        cells[i].now.unmeasured += sampling_count(&cells[i].sampling);
         cells[i].saved = cells[i].now;
+    }
     atomic_store_explicit(&unsaved, false, memory_order_relaxed);
 }
 
