@@ -165,6 +165,13 @@ void elo_delta(struct elo_table *out, const struct elo_table *now, const struct 
 void elo_merge(struct elo_table *into, const struct elo_table *from);
 
 /*
+ * The same, but `into` keeps its scale, as others may have gone on from it. By how much the ratings of `from` were moved to fit,
+ * octaves Q20: who goes on with the table it was made of has to move that, or its next delta would be of another scale.
+ */
+int32_t elo_merge_onto(struct elo_table *into, const struct elo_table *from);
+void elo_move(struct elo_table *t, int32_t by_q20);
+
+/*
  * Whether every field is in its range, and the fields fit each other: plays add up to episodes (unless those
  * are saturated), plays >= watched >= slow, no more matches than plays, new only without episodes.
  */

@@ -10,6 +10,7 @@
 
 #include "elo/elo.h"
 #include "elo/fixed.h"
+#include "elo/match.h"
 #include "elo/rating.h"
 
 enum { POINTS_MOST = 99999, POINTS_PER_SIGMA = 223 /* 173.7 / 0.78 */ };
@@ -160,18 +161,19 @@ static void limit_to_plays(struct elo_arm *a)
 }
 
 /* Two flat or equal priors stay; of two different ones the surer stays; equally sure ones meet half-way. */
-static void merge_priors(struct elo_table *into, const struct elo_table *from)
+static void merge_priors(struct elo_table *into, const struct elo_table *from, int64_t shift_into,
+                         int64_t shift_from)
 {
     bool take = from->is_delta || into->prior_var_q24 == 0 ||
                 (from->prior_var_q24 != 0 && from->prior_var_q24 < into->prior_var_q24);
+    bool meet = from->prior_var_q24 == into->prior_var_q24;
 
-    if (!take && from->prior_var_q24 != into->prior_var_q24)
-        return;
     for (int i = 0; i < ELO_ARMS; i++) {
-        int64_t both = (int64_t)into->arm[i].prior_q20 + from->arm[i].prior_q20;
-        into->arm[i].prior_q20 = take ? from->arm[i].prior_q20 : (int32_t)(both / 2);
+        int64_t a = into->arm[i].prior_q20 + shift_into, b = from->arm[i].prior_q20 + shift_from;
+        into->arm[i].prior_q20 = clamp_log_q20(take ? b : meet ? (a + b) / 2 : a);
     }
-    into->prior_var_q24 = from->prior_var_q24;
+    if (take)
+        into->prior_var_q24 = from->prior_var_q24;
 }
 
 static int64_t mean_of(int64_t a, uint64_t wa, int64_t b, uint64_t wb)
@@ -187,14 +189,14 @@ static void merge_course(struct elo_table *into, const struct elo_table *from, i
     int64_t par = mean_of(into->par_q20 + shift_into, a, from->par_q20 + shift_from, b);
 
     if (from->is_delta) {
-        into->par_q20 = from->par_q20;
+        into->par_q20 = clamp_par_q20(from->par_q20 + shift_from);
         into->par_var_q24 = from->par_var_q24;
         into->noise_q24 = from->noise_q24;
         into->drift_q24 = from->drift_q24;
         into->last_z_q10 = from->last_z_q10;
         return;
     }
-    into->par_q20 = par < 0 ? 0 : clamp_log_q20(par);
+    into->par_q20 = clamp_par_q20(par);
     into->par_var_q24 = (uint32_t)mean_of(into->par_var_q24, a, from->par_var_q24, b);
     into->noise_q24 = (uint32_t)mean_of(into->noise_q24, a, from->noise_q24, b);
     into->drift_q24 = (uint32_t)mean_of(into->drift_q24, a, from->drift_q24, b);
@@ -227,10 +229,12 @@ static void decide_again(struct elo_table *t, bool was_decided)
     t->slower_q10 = t->faster_q10 = 0;
 }
 
-void elo_merge(struct elo_table *into, const struct elo_table *from)
+/* By how much `from` was moved. */
+static int32_t merge(struct elo_table *into, const struct elo_table *from, bool stays)
 {
+    int64_t shift_from = 0;
     if (from->episodes == 0)
-        return;
+        return 0;
     if (into->episodes == 0) {
         copy_fields(into, from);
         for (int i = 0; i < ELO_ARMS; i++)
@@ -244,10 +248,11 @@ void elo_merge(struct elo_table *into, const struct elo_table *from)
             into->draw_q20 = from->draw_q20;
         if (!from->is_delta || late)
             difference = scale_difference(into, from, &share);
-        int64_t shift_into = (difference * share) >> 20, shift_from = shift_into - difference;
+        int64_t shift_into = stays ? 0 : (difference * share) >> 20;
+        shift_from = shift_into - difference;
         bool was_decided = into->state == ELO_DECIDED || from->state == ELO_DECIDED;
 
-        merge_priors(into, from);
+        merge_priors(into, from, shift_into, shift_from);
         merge_course(into, from, shift_into, shift_from);
         for (int i = 0; i < ELO_ARMS; i++) {
             if (replaces >> i & 1)
@@ -262,6 +267,29 @@ void elo_merge(struct elo_table *into, const struct elo_table *from)
         decide_again(into, was_decided);
     }
     elo_set_playable(into, into->playable, into->random);
+    return clamp_log_q20(shift_from);
+}
+
+void elo_merge(struct elo_table *into, const struct elo_table *from)
+{
+    merge(into, from, false);
+}
+
+int32_t elo_merge_onto(struct elo_table *into, const struct elo_table *from)
+{
+    return merge(into, from, true);
+}
+
+void elo_move(struct elo_table *t, int32_t by_q20)
+{
+    if (by_q20 == 0 || t->episodes == 0)
+        return;
+    t->par_q20 = clamp_par_q20((int64_t)t->par_q20 + by_q20);
+    for (int i = 0; i < ELO_ARMS; i++) {
+        t->arm[i].rating_q20 = clamp_log_q20((int64_t)t->arm[i].rating_q20 + by_q20);
+        t->arm[i].prior_q20 = clamp_log_q20((int64_t)t->arm[i].prior_q20 + by_q20);
+    }
+    rating_refresh_all(t);
 }
 
 /* ---- validity ---------------------------------------------------------------------------------- */

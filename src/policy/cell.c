@@ -35,6 +35,7 @@ struct policy_cell {
     struct spread spread;
     struct policy_band now;   /* what is known */
     struct policy_band saved; /* what of it the file holds */
+    bool on_files_scale;      /* its ratings have the zero of those in the file */
     struct policy_band taken; /* what the last collection took; its band is 0: nothing */
 };
 
@@ -122,6 +123,7 @@ static void start_band(struct policy_cell *cell, const struct policy_band *known
     cell->saved = *band;
     if (known == NULL || elsewhere) /* its ratings have a scale of their own */
         memset(&cell->saved.elo, 0, sizeof(cell->saved.elo));
+    cell->on_files_scale = known != NULL && !elsewhere;
 }
 
 /* Makes memory usable for `n` cells. */
@@ -333,6 +335,8 @@ static void difference(struct policy_band *out, const struct policy_cell *cell)
         out->gaps[i] = now->gaps[i] - saved->gaps[i];
     out->unmeasured = now->unmeasured - saved->unmeasured;
     elo_delta(&out->elo, &now->elo, &saved->elo);
+    if (!cell->on_files_scale) /* of a parent's, which had not been saved */
+        out->elo.is_delta = out->elo.replaces = 0;
     int champion = elo_champion(&now->elo);
     out->champion = champion < 0 ? ARM_NONE : (uint8_t)champion;
     out->keep_ms = champion < 0 ? 0 : keep_ms(cell, (enum arm_id)champion);
@@ -385,16 +389,28 @@ int cells_collect(struct policy_doc *doc)
     return 0;
 }
 
-void cells_collected(bool saved)
+static void note_saved(struct policy_cell *cell, struct policy_doc *doc)
+{
+    struct policy_site *site = policy_doc_site(doc, cell->site->id, false);
+    struct policy_band *band = site != NULL ? policy_site_band(doc, site, cell->band, false) : NULL;
+    if (band == NULL)
+        return;
+    lock_acquire(lock_of(cell));
+    elo_move(&cell->now.elo, band->moved_q20);
+    elo_move(&cell->taken.elo, band->moved_q20);
+    cell->saved = cell->taken;
+    cell->on_files_scale = true;
+    lock_release(lock_of(cell));
+}
+
+void cells_collected(struct policy_doc *saved)
 {
     unsigned n = atomic_load_explicit(&nr_cells, memory_order_acquire);
-    if (!saved) {
+    if (saved == NULL)
         atomic_store_explicit(&unsaved, true, memory_order_relaxed);
-        return;
-    }
-    for (unsigned i = 0; i < n; i++)
+    for (unsigned i = 0; saved != NULL && i < n; i++)
         if (cells[i].taken.band != 0)
-            cells[i].saved = cells[i].taken;
+            note_saved(&cells[i], saved);
 }
 
 void cells_mark_saved(void)

@@ -48,8 +48,8 @@ bool cells_have_unsaved(void);
 
 /* Adds to `doc` what was learned since the last save. 0 or -ENOMEM. */
 int cells_collect(struct policy_doc *doc);
-/* The last collection is in the file, or is not. */
-void cells_collected(bool saved);
+/* The last collection is in the file, and the scales of its ratings were moved as is noted in it; NULL: it is not. */
+void cells_collected(struct policy_doc *saved);
 
 /* The parent, or the file, has all that was learned so far. */
 void cells_mark_saved(void);

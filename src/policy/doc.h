@@ -87,6 +87,7 @@ struct policy_band {
     struct policy_seen seen;
     uint64_t unmeasured;  /* blocks that were served while the band was decided, and not measured */
     struct elo_table elo; /* ratings, plays and raw statistics; elo.arm[i] is arm i */
+    int32_t moved_q20;    /* in memory only, of what was learned: elo_merge_onto() */
 };
 
 enum { POLICY_DEPTH_BYTES = 16 };
@@ -205,7 +206,7 @@ int policy_file_write(const char *path, struct policy_doc *doc);
  * policy is kept as PATH.bad, never overwritten silently. 0: `error` is empty, or says what was kept where.
  * -errno: the file is as it was, `error` says which step.
  */
-int policy_file_merge(const char *path, const struct policy_doc *delta, struct policy_error *error);
+int policy_file_merge(const char *path, struct policy_doc *delta, struct policy_error *error);
 
 /*
  * Adds what `from` learned to `into` (elo_merge by site, band; sums add). Different goals: -EINVAL with
@@ -215,5 +216,9 @@ int policy_file_merge(const char *path, const struct policy_doc *delta, struct p
  */
 int policy_doc_merge(struct policy_doc *into, const struct policy_doc *from,
                      struct policy_error *error);
+
+/* The same of what a process learned: the ratings of `into` keep their scale, and by how much the delta's bands were moved to fit is
+ * noted in them. */
+int policy_doc_learn(struct policy_doc *into, struct policy_doc *delta, struct policy_error *error);
 
 #endif

@@ -69,11 +69,15 @@ static void merge_pools(struct policy_band *b, const struct policy_band *from)
             b->played_as[i] = from->played_as[i];
 }
 
-static void merge_band(struct policy_band *b, const struct policy_band *from)
+/* `moved`: where to note by how much the ratings of `from` were moved; NULL: the two scales meet. */
+static void merge_band(struct policy_band *b, const struct policy_band *from, int32_t *moved)
 {
     merge_pools(b, from);
     b->elo.playable = policy_band_playable(b);
-    elo_merge(&b->elo, &from->elo);
+    if (moved != NULL)
+        *moved = elo_merge_onto(&b->elo, &from->elo);
+    else
+        elo_merge(&b->elo, &from->elo);
     for (int i = 0; i < ARM_COUNT; i++)
         b->cost_sum_ns[i] = add_saturating(b->cost_sum_ns[i], from->cost_sum_ns[i]);
 #define X(name, help) b->seen.name = add_saturating(b->seen.name, from->seen.name);
@@ -111,7 +115,7 @@ static void merge_gaps(const struct policy_doc *doc, struct policy_band *b,
     b->keep_ms = cost_keep_ms(&prices, b, (enum arm_pages)arms[b->champion].pages);
 }
 
-static void merge_sites(struct policy_doc *into, const struct policy_doc *from)
+static void merge_sites(struct policy_doc *into, const struct policy_doc *from, bool learned)
 {
     for (unsigned i = 0; i < from->nr_sites; i++) {
         const struct policy_site *f = from->site[i];
@@ -119,14 +123,14 @@ static void merge_sites(struct policy_doc *into, const struct policy_doc *from)
         describe_site(s, f);
         for (unsigned k = 0; k < f->nr_bands; k++) {
             struct policy_band *band = policy_site_band(into, s, f->band[k]->band, false);
-            merge_band(band, f->band[k]);
+            merge_band(band, f->band[k], learned ? &f->band[k]->moved_q20 : NULL);
             merge_gaps(into, band, f->band[k]);
         }
     }
 }
 
-int policy_doc_merge(struct policy_doc *into, const struct policy_doc *from,
-                     struct policy_error *error)
+static int merge(struct policy_doc *into, const struct policy_doc *from, bool learned,
+                 struct policy_error *error)
 {
     error->text[0] = '\0';
     if (!goals_agree(into, from)) {
@@ -154,6 +158,17 @@ int policy_doc_merge(struct policy_doc *into, const struct policy_doc *from,
             into->default_arm[i] = from->default_arm[i];
     for (int pages = PAGES_BASE; pages <= PAGES_HUGE; pages++)
         gaps_away_add(&into->away[pages], &from->away[pages]);
-    merge_sites(into, from);
+    merge_sites(into, from, learned);
     return 0;
+}
+
+int policy_doc_merge(struct policy_doc *into, const struct policy_doc *from,
+                     struct policy_error *error)
+{
+    return merge(into, from, false, error);
+}
+
+int policy_doc_learn(struct policy_doc *into, struct policy_doc *delta, struct policy_error *error)
+{
+    return merge(into, delta, true, error);
 }

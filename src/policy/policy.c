@@ -422,7 +422,7 @@ static int save_into(const char *path, struct policy_doc *delta, struct policy_e
     int status = cells_collect(delta);
     if (status == 0)
         status = policy_file_merge(path, delta, error);
-    cells_collected(status == 0);
+    cells_collected(status == 0 ? delta : NULL);
     if (status == 0)
         away_is_saved(delta->away);
     return status;

@@ -330,11 +330,11 @@ static int choose_kept_name(struct place *p)
 }
 
 /* What is no policy is put aside, and what was learned begins a new one. `error` says why it is none. */
-static int replace_bad(struct place *p, const struct policy_doc *delta, struct policy_error *error)
+static int replace_bad(struct place *p, struct policy_doc *delta, struct policy_error *error)
 {
     struct policy_error unused;
     struct policy_doc *doc = policy_doc_new();
-    int status = doc == NULL ? -ENOMEM : policy_doc_merge(doc, delta, &unused);
+    int status = doc == NULL ? -ENOMEM : policy_doc_learn(doc, delta, &unused);
 
     if (status == 0)
         status = choose_kept_name(p);
@@ -349,13 +349,13 @@ static int replace_bad(struct place *p, const struct policy_doc *delta, struct p
     return 0;
 }
 
-static int merge_locked(struct place *p, const struct policy_doc *delta, struct policy_error *error)
+static int merge_locked(struct place *p, struct policy_doc *delta, struct policy_error *error)
 {
     struct policy_doc *doc = policy_file_read(p->file, !p->is_link, error);
     if (doc == NULL)
         return errno == EBADMSG ? replace_bad(p, delta, error) : -errno;
 
-    int status = policy_doc_merge(doc, delta, error);
+    int status = policy_doc_learn(doc, delta, error);
     if (status != 0) {
         report(error, p->file, error->text);
     } else {
@@ -367,7 +367,7 @@ static int merge_locked(struct place *p, const struct policy_doc *delta, struct 
     return status;
 }
 
-int policy_file_merge(const char *path, const struct policy_doc *delta, struct policy_error *error)
+int policy_file_merge(const char *path, struct policy_doc *delta, struct policy_error *error)
 {
     error->text[0] = '\0';
     struct place *p = policy_scratch_map(sizeof(*p));

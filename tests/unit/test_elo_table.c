@@ -264,6 +264,47 @@ static void two_reopened_tables_add(void **state)
     assert_true(elo_is_valid(&file));
 }
 
+/* Into a file with others: from then on, on its scale. */
+static void save(struct elo_table *now, struct elo_table *base, struct elo_table *file)
+{
+    struct elo_table delta;
+    elo_delta(&delta, now, base);
+    elo_move(now, elo_merge_onto(file, &delta));
+    *base = *now;
+}
+
+/* Two learners, one's first episode 16 times too dear: how far the file is off, in octaves, of arms that are 8 % apart. */
+static double off_after_saves(uint64_t seed, int saves)
+{
+    enum { ARMS = 6 };
+    struct play p = play_ladder(1e6, 1.08, 0.3, seed);
+    struct elo_table now[2], base[2] = {0}, file = {0};
+    double sum = 0, mean = 0, off[ARMS];
+    elo_init(&now[0], (1u << ARMS) - 1, seed);
+    elo_init(&now[1], (1u << ARMS) - 1, seed + 1);
+    elo_report(&now[0], 0, 16 * play_cost(&p, 0));
+    for (int turn = 0; turn < saves; turn++)
+        for (int k = 0; k < 2; k++) {
+            play_episodes(&now[k], &p, 400 / saves);
+            save(&now[k], &base[k], &file);
+            assert_true(elo_is_valid(&file));
+        }
+    for (int i = 0; i < ARMS; i++)
+        mean += (off[i] = file.arm[i].rating_q20 / 0x1p20 + i * log2(1.08)) / ARMS;
+    for (int i = 0; i < ARMS; i++)
+        sum += pow(off[i] - mean, 2);
+    return sqrt(sum / ARMS);
+}
+
+static void however_often_several_save_their_scales_are_one(void **state)
+{
+    (void)state;
+    double off = 0;
+    for (uint64_t seed = 1; seed <= 20; seed++)
+        off += off_after_saves(seed, seed % 2 == 0 ? 8 : 1) / 20;
+    assert_true(off < 0.25);
+}
+
 static void counters_saturate(void **state)
 {
     (void)state;
@@ -437,6 +478,7 @@ static void whatever_is_valid_is_safe(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(however_often_several_save_their_scales_are_one),
         cmocka_unit_test(points_are_chess_points),
         cmocka_unit_test(points_start_at_1500_and_deviation_falls),
         cmocka_unit_test(merging_with_nothing_changes_nothing),
