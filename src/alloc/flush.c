@@ -45,8 +45,10 @@ static void renew(struct span *s)
     stat_add(STAT_os_mmap, 1);
     stat_add(STAT_os_madvise, 1);
     stat_add(STAT_tlb_calls, 1);
-    if (os->renew(span_address(s), span_bytes(s)) != 0) {
+    int status = os->renew(span_address(s), span_bytes(s));
+    if (status != 0) {
         s->dirty = true;
+        s->lost = status == -ENOTRECOVERABLE;
         return;
     }
     os->advise(span_address(s), span_bytes(s), pages);

@@ -151,7 +151,7 @@ static void init_span(struct span *s, unsigned zone, uint32_t first, uint32_t gr
     s->granules = granules;
     s->dirty = dirty;
     s->grown = false;
-    s->moved = false;
+    s->moved = s->lost = false;
     s->block_bytes = 0;
     s->label = (struct label){0};
     list_init(&s->link);
@@ -400,12 +400,20 @@ void span_release(struct span *s)
     insert_free(s);
 }
 
+void span_note_moved(struct span *s, bool moved)
+{
+    arena.nr_moved += moved;
+    arena.nr_moved -= s->moved;
+    s->moved = moved;
+}
+
 struct span *span_split(struct span *s, uint32_t granules)
 {
-    if (s->moved || !have_spare_descriptions())
+    if (!have_spare_descriptions())
         return NULL;
     struct span *rest = take_description();
     init_span(rest, s->zone, s->first + granules, s->granules - granules, s->dirty);
+    span_note_moved(rest, s->moved);
     span_set_state(rest, SPAN_RETIRED);
     s->granules = granules;
     map_span(s);

@@ -49,6 +49,7 @@ struct span {
     bool dirty;            /* may hold something else than zeros */
     bool grown;            /* its block was enlarged before */
     bool moved; /* came by mremap: a mapping of its own, to be renewed when it is given back */
+    bool lost;  /* its addresses are not to be used again (os.h, move) */
     _Atomic bool open;  /* the block's episode is nobody's yet: who clears this settles it */
     uint16_t keep_ms;   /* when freed, in BigCache, at most; 0: until that breaks even */
     uint32_t first;     /* granule, counted from the zone's start */
@@ -80,7 +81,7 @@ struct arena {
     uint32_t nr_spans;
     struct list unused; /* descriptions without a span */
     uint32_t nr_unused;
-    uint32_t nr_moved; /* spans with a mapping of their own */
+    _Atomic uint32_t nr_moved; /* spans with a mapping of their own */
     struct zone zone[ZONE_COUNT];
 };
 
@@ -115,6 +116,9 @@ int span_grow_arena(enum zone_id zone, const struct span_need *need);
 
 /* Gives a span back to the free lists; its pages are gone unless `dirty` is set. */
 void span_release(struct span *s);
+
+/* Whether it is a mapping of its own. */
+void span_note_moved(struct span *s, bool moved);
 
 /* Cuts the span to `granules`; the rest becomes a span of its own, RETIRED; NULL: no description left. */
 struct span *span_split(struct span *s, uint32_t granules);

@@ -13,9 +13,7 @@
 #include "stats/stats.h"
 
 enum {
-    MOVED_MAX =
-        4096, /* spans with a mapping of their own that may live: a part of vm.max_map_count */
-    MOVED_KEPT_MAX = 8, /* and that may lie in BigCache */
+    MOVED_KEPT_MAX = 8, /* spans with a mapping of their own that may lie in BigCache */
     ROOM_TIMES = 15,    /* room behind a block that keeps growing, in times its size */
     SLABS_ON_BASE_PAGES_BYTES = 8 << 20,      /* beside that a huge page used in part is little */
     SLAB_ON_HUGE_PAGES_MAX_BYTES = 512 << 10, /* larger ones have blocks that ask for base pages */
@@ -73,9 +71,9 @@ static void finish_flush(struct flush *f, struct list *due)
             retained_put(s, RETAIN_KEEP, s->cache.most_idle_ns, due);
             continue;
         }
-        arena.nr_moved -= s->moved;
-        s->moved = false;
-        span_release(s);
+        span_note_moved(s, false);
+        if (!s->lost)
+            span_release(s);
     }
     store.nr_flushed += f->nr_spans;
     if (HAK_UNLIKELY(store.waiting > 0))
@@ -289,8 +287,10 @@ void store_put_back(struct span *s)
     s->dirty = false;
     if (s->moved)
         retained_put(s, RETAIN_DROP, 0, &due);
-    else
+    else if (!s->lost)
         span_release(s);
+    else
+        span_set_state(s, SPAN_RETIRED);
     unlock();
     flush(&due);
 }
@@ -331,28 +331,6 @@ bool store_extend(struct span *s, size_t bytes)
         add_live(span_bytes(s) - before);
     unlock();
     return done;
-}
-
-int store_move(struct span *from, struct span *to)
-{
-    lock_acquire(&store.lock);
-    bool allowed = arena.nr_moved < MOVED_MAX;
-    arena.nr_moved += allowed;
-    unlock();
-    if (!allowed)
-        return -ENOMEM;
-
-    stat_add(STAT_os_mremap, 1);
-    stat_add(STAT_tlb_calls, 1);
-    int status = os->move(span_address(from), span_address(to), span_bytes(from));
-    if (status != 0) {
-        lock_acquire(&store.lock);
-        arena.nr_moved--;
-        unlock();
-        return status;
-    }
-    to->moved = true;
-    return 0;
 }
 
 /* ---- the timer's part ---- */

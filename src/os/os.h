@@ -79,9 +79,10 @@ struct os {
     int (*commit)(void *p, size_t bytes);   /* makes reserved memory usable */
     void (*release)(void *p, size_t bytes); /* unmaps what reserve or map gave */
     void *(*map)(size_t bytes);             /* usable zeroed memory, for metadata */
-    int (*renew)(void *p, size_t bytes);    /* a fresh zeroed mapping in place of what is there */
-    int (*move)(void *from, void *to,
-                size_t bytes); /* moves pages; `from` stays mapped, and reads as zeros */
+    /* A fresh zeroed mapping in place of what is there; and moving pages: `from` stays mapped, and reads as zeros. -errno: all is as
+     * it was, but that -ENOTRECOVERABLE says that the addresses (of `to`) are lost, and must not be used again. */
+    int (*renew)(void *p, size_t bytes);
+    int (*move)(void *from, void *to, size_t bytes);
     int (*advise)(void *p, size_t bytes, enum os_advice advice);
     /* One call for all (process_madvise on oneself). -ENOSYS where the kernel can't. */
     int (*advise_many)(const struct iovec *v, size_t n, enum os_advice advice);

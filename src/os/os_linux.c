@@ -19,7 +19,6 @@ const struct os *os = &os_linux;
 /* Values of the kernel's interface that the C library's headers may be too old for. */
 enum {
     ADVICE_POPULATE_WRITE = 23,
-    REMAP_DONTUNMAP = 4,
     PIDFD_OF_SELF = -10000, /* Linux 6.14 */
     CALL_PIDFD_OPEN = 434,
     CALL_PROCESS_MADVISE = 440,
@@ -63,19 +62,6 @@ static int linux_commit(void *p, size_t bytes)
 static void linux_release(void *p, size_t bytes)
 {
     munmap(p, bytes);
-}
-
-static int linux_renew(void *p, size_t bytes)
-{
-    void *got =
-        mmap(p, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-    return got == MAP_FAILED ? -errno : 0;
-}
-
-static int linux_move(void *from, void *to, size_t bytes)
-{
-    void *got = mremap(from, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED | REMAP_DONTUNMAP, to);
-    return got == MAP_FAILED ? -errno : 0;
 }
 
 static int linux_advise(void *p, size_t bytes, enum os_advice advice)

@@ -6,6 +6,10 @@
 
 #include "os/os.h"
 
+/* os_move.c */
+int linux_renew(void *p, size_t bytes);
+int linux_move(void *from, void *to, size_t bytes);
+
 /* os_machine.c */
 void linux_machine(struct os_machine *out);
 void linux_names(struct os_names *out);

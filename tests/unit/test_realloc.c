@@ -3,6 +3,8 @@
  */
 #include "blocks.h"
 
+#include "alloc/valid.h"
+
 ISOLATED(a_block_grows_in_place_while_there_is_room)
 {
     fake_start();
@@ -28,6 +30,26 @@ ISOLATED(a_block_without_room_is_moved_with_its_contents)
     CHECK(move->address == (uintptr_t)p && move->to == (uintptr_t)q && move->bytes == 4 * MIB);
     CHECK(holds(q, 4 * MIB) && stat_get(STAT_grows_moved) == 1 && stat_get(STAT_grows_copied) == 0);
     CHECK(holds(wall, 4 * MIB));
+}
+
+/* Where the destination is gone, too, nobody gets its addresses any more. */
+ISOLATED(a_move_that_loses_its_destination_copies_elsewhere)
+{
+    fake_start();
+    fake_set("HAKMEM_BATCH", "0");
+    start("mmap/base/touch/drop");
+    char *p = get(4 * MIB);
+    get(MIB);
+    fill(p, 4 * MIB);
+    fake_fail(FAKE_MOVE, 0, ENOTRECOVERABLE);
+    char *q = resize(p, 8 * MIB);
+    const char *lost = (const char *)fake_last(FAKE_MOVE)->to;
+    CHECK(fake_has_failed() && holds(q, 4 * MIB) && q != lost);
+    CHECK(span_of(lost) == NULL);
+    for (unsigned i = 0; i < 40; i++) {
+        char *other = get((i + 1) * MIB);
+        CHECK(other + (i + 1) * MIB <= lost || other >= lost + 8 * MIB);
+    }
 }
 
 ISOLATED(a_refused_move_copies)
@@ -64,6 +86,30 @@ ISOLATED(a_kept_block_that_keeps_growing_is_moved_the_second_time)
     for (size_t bytes = 17 * MIB; bytes < 24 * MIB; bytes += MIB)
         p = resize(p, bytes);
     CHECK(holds(p, 8 * MIB) && stat_get(STAT_grows_copied) == 1);
+}
+
+/* One that grew until its pages were moved is no different. */
+ISOLATED(shrinking_what_was_moved_gives_the_tail_back)
+{
+    fake_start();
+    fake_set("HAKMEM_BATCH", "0");
+    start("mmap/base/touch/drop");
+    char *p = get(4 * MIB);
+    get(MIB);
+    fill(p, 4 * MIB);
+    p = resize(p, 8 * MIB);
+    CHECK(stat_get(STAT_grows_moved) == 1);
+    memset(p + 4 * MIB, 1, 4 * MIB);
+    fake_forget();
+    CHECK(resize(p, MIB) == p && holds(p, MIB));
+    const struct fake_record *renewed = fake_last(FAKE_RENEW);
+    CHECK(renewed->address == (uintptr_t)p + MIB && renewed->bytes == 7 * MIB);
+    CHECK(hak_block_bytes(p) == MIB);
+    store_set_gauges();
+    CHECK(stat_get(STAT_live_bytes) == 2 * MIB);
+    hak_free_block(p);
+    CHECK(fake_last(FAKE_RENEW)->address == (uintptr_t)p && store_is_valid());
+    CHECK(arena.nr_moved == 0);
 }
 
 ISOLATED(shrinking_gives_the_tail_back)
@@ -188,6 +234,8 @@ int main(void)
         cmocka_unit_test(a_block_grows_in_place_while_there_is_room),
         cmocka_unit_test(a_block_without_room_is_moved_with_its_contents),
         cmocka_unit_test(a_refused_move_copies),
+        cmocka_unit_test(a_move_that_loses_its_destination_copies_elsewhere),
+        cmocka_unit_test(shrinking_what_was_moved_gives_the_tail_back),
         cmocka_unit_test(a_kept_block_that_keeps_growing_is_moved_the_second_time),
         cmocka_unit_test(shrinking_gives_the_tail_back),
         cmocka_unit_test(a_block_crosses_the_floor_both_ways),
