@@ -19,6 +19,18 @@ enum {
     SHRINK_SHARE = 4,           /* a block that shrinks by less than a quarter keeps its span */
 };
 
+/* Where the dynamic loader lies: it allocates what is local to threads. */
+static struct {
+    uintptr_t start;
+    size_t bytes;
+} loader;
+
+void hak_alloc_start(const struct os_machine *machine)
+{
+    loader.start = machine->loader;
+    loader.bytes = machine->loader_bytes;
+}
+
 /* What an allocation is: the request, and what was decided for it. */
 struct order {
     size_t bytes, align;
@@ -48,6 +60,7 @@ HAK_HOT static void *serve_span(const struct order *o)
     s->site = o->decision.site;
     s->keep_ms = o->decision.keep_ms;
     s->grown = false;
+    s->of_loader = o->caller.site - loader.start < loader.bytes;
     if (!s->dirty)
         filled = fill_cold(s, o->bytes, &o->decision);
     if (s->dirty && o->zeroed)
@@ -137,6 +150,7 @@ HAK_HOT static void *serve(struct order *o)
     o->since_ns = episode_clock(o->decision.cell != NULL);
     bool on_heap = arms[o->decision.arm].backing == BACKING_HEAP;
     void *p = on_heap ? serve_heap(o) : serve_span(o);
+    timer_make_up();
     return HAK_LIKELY(p != NULL) ? p : serve_otherwise(o, on_heap, saved_errno);
 }
 
@@ -213,7 +227,7 @@ static void free_heap_block(void *p)
         heap_label_free_done(p, &label);
     else
         settle_freed_foreign(&label, p);
-    timer_wanted(0);
+    timer_wanted(0, false);
     errno = saved_errno;
 }
 
@@ -237,8 +251,9 @@ HAK_HOT static void free_span(void *p)
     stat_add(STAT_mmap_frees, 1);
     note_freed(s, p);
     enum arm_retain retain = (enum arm_retain)arms[s->arm].retain;
+    bool of_loader = s->of_loader; /* thread-local storage: the C library holds a lock */
     store_put(s, retain, s->site);
-    timer_wanted(store_wants_look_ns());
+    timer_wanted(store_wants_look_ns(), !of_loader);
     errno = saved_errno;
 }
 
@@ -318,6 +333,7 @@ static void hand_over(struct span *s, struct span *to, size_t size)
     to->arm = s->arm;
     to->site = s->site;
     to->keep_ms = s->keep_ms;
+    to->of_loader = s->of_loader;
     bool open = span_claim(s);
     to->label = s->label;
     if (open)

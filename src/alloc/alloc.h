@@ -34,6 +34,9 @@
 #endif
 #define HAK_CALLER ((struct caller){(uintptr_t)__builtin_return_address(0), HAK_STACK_END})
 
+/* At the start. */
+void hak_alloc_start(const struct os_machine *machine);
+
 void *hak_alloc_at_site(size_t size, size_t align,
                         struct caller caller); /* align: a power of two, or 1 */
 void *hak_calloc_at_site(size_t count, size_t size, struct caller caller);

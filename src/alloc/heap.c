@@ -56,7 +56,18 @@ static inline void end(struct heap *h)
         h->wants_helper = false;
     heap_leave(h);
     if (HAK_UNLIKELY(wants_helper))
-        heap_wants_helper();
+        heap_wants_helper(true);
+}
+
+/* The C library may be freeing, with a lock held that starting a thread needs: that is left to the next block. */
+static inline void end_of_free(struct heap *h)
+{
+    bool wants_helper = h->wants_helper;
+    if (HAK_UNLIKELY(wants_helper))
+        h->wants_helper = timer_is_none();
+    heap_leave(h);
+    if (HAK_UNLIKELY(wants_helper))
+        heap_wants_helper(false);
 }
 
 void heap_begin(struct heap *h)
@@ -69,9 +80,9 @@ void heap_end(struct heap *h)
     end(h);
 }
 
-void heap_wants_helper(void)
+void heap_wants_helper(bool may_start)
 {
-    timer_wanted(idle_is_watching() ? store_wants_look_ns() : TIMER_NOW);
+    timer_wanted(idle_is_watching() ? store_wants_look_ns() : TIMER_NOW, may_start);
 }
 
 /* ---- serving ---- */
@@ -178,14 +189,15 @@ void *heap_memalign(size_t align, size_t size)
 void heap_woke_and_leave(struct heap *h, struct slab *s)
 {
     heap_woke(h, s);
-    end(h);
+    end_of_free(h);
 }
 
 static void free_in_slab(void *p, struct slab_place *at)
 {
     struct heap *owner = place_heap(at);
     struct heap *h = heap_self;
-    if (h == HEAP_NONE && (h = heaps_enter()) == NULL) {
+    /* A thread that has left its heap frees without: it would not leave another one any more, when its destructors are over. */
+    if (h == HEAP_NONE && (heaps_left() || (h = heaps_enter()) == NULL)) {
         remote_free_alone(p);
         return;
     }
@@ -195,7 +207,7 @@ static void free_in_slab(void *p, struct slab_place *at)
         return;
     }
     remote_free(h, p, at);
-    end(h);
+    end_of_free(h);
 }
 
 void heap_free(void *p)

@@ -140,7 +140,7 @@ static inline uintptr_t heap_peek(const _Atomic uintptr_t *word)
 /* The same for more than a few instructions; waits while another thread holds the heap. */
 void heap_begin(struct heap *h);
 void heap_end(struct heap *h);
-void heap_wants_helper(void);
+void heap_wants_helper(bool may_start);
 
 /* The slab's countdown ended. In the heap; the second one leaves it. */
 void heap_woke(struct heap *h, struct slab *s);

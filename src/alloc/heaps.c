@@ -143,6 +143,8 @@ struct slab *heaps_adopt_slab(struct heap *h, unsigned class)
             continue;
         s = CONTAINER_OF(list_pop_front(&orphan->available[class]), struct slab, link);
         slab_set_owner(s, h);
+        if (s->state == SLAB_EMPTY) /* of a heap whose thread is not in this child of fork */
+            orphan->empty_bytes -= (size_t)1 << block_classes[class].slab_shift;
         orphan->nr_slabs[class]--;
         h->nr_slabs[class]++;
         break;
@@ -177,6 +179,11 @@ struct heap *heaps_number(unsigned number)
     return heap_number(number);
 }
 
+bool heaps_left(void)
+{
+    return entries > 0 && heap_self == HEAP_NONE;
+}
+
 struct heap *heaps_enter(void)
 {
     if (entries >= ENTRIES_MAX || !heaps.has_key ||
@@ -204,7 +211,7 @@ static void leave(void *heap)
     h->wants_helper = false;
     heaps_leave(h);
     if (wants_helper)
-        heap_wants_helper();
+        heap_wants_helper(true);
 }
 
 /* ---- the whole ---- */

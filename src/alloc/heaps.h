@@ -20,6 +20,9 @@ void heaps_start(void);
 /* A heap for this thread; NULL: there is no arena, no room, or the thread is nearly gone. */
 struct heap *heaps_enter(void);
 
+/* This thread had a heap and left it: it ends. */
+bool heaps_left(void);
+
 /* Takes in what was sent to an orphan, and gives back what it has to spare. */
 void heaps_tend(struct heap *h);
 void heaps_tend_all(void);

@@ -48,8 +48,9 @@ struct span {
     uint8_t arm;           /* enum arm_id it was served under */
     bool dirty;            /* may hold something else than zeros */
     bool grown;            /* its block was enlarged before */
-    bool moved; /* came by mremap: a mapping of its own, to be renewed when it is given back */
-    bool lost;  /* its addresses are not to be used again (os.h, move) */
+    bool moved;     /* came by mremap: a mapping of its own, to be renewed when it is given back */
+    bool lost;      /* its addresses are not to be used again (os.h, move) */
+    bool of_loader; /* the dynamic loader has the block */
     _Atomic bool open;  /* the block's episode is nobody's yet: who clears this settles it */
     uint16_t keep_ms;   /* when freed, in BigCache, at most; 0: until that breaks even */
     uint32_t first;     /* granule, counted from the zone's start */

@@ -24,8 +24,14 @@ _Atomic bool start_measures;
 
 /* ---- fork: all locks in the order of their ranks ---- */
 
+/* The handlers are there before there is anything to lock. */
+static _Thread_local bool forks_started __attribute__((tls_model("initial-exec")));
+
 static void fork_prepare(void)
 {
+    forks_started = atomic_load_explicit(&start_state, memory_order_acquire) == START_DONE;
+    if (!forks_started)
+        return;
     policy_fork_prepare_save();
     timer_fork_prepare();
     idle_fork_prepare();
@@ -37,6 +43,8 @@ static void fork_prepare(void)
 
 static void fork_parent(void)
 {
+    if (!forks_started)
+        return;
     store_fork_parent();
     heaps_fork_done();
     heap_labels_fork_done();
@@ -48,6 +56,8 @@ static void fork_parent(void)
 
 static void fork_child(void)
 {
+    if (!forks_started)
+        return;
     episode_fork_child();
     store_fork_child();
     heaps_fork_done();
@@ -56,6 +66,18 @@ static void fork_child(void)
     idle_fork_child(); /* it gives memory back, and learns from that */
     timer_fork_child();
     policy_fork_done_save();
+}
+
+/*
+ * Before the program's own handlers can be, so that its are called first and take its locks before ours, as with the C library's
+ * malloc: a thread that holds one of them may be in malloc.
+ */
+static void handle_forks(void)
+{
+    static bool handled;
+    if (!handled)
+        pthread_atfork(fork_prepare, fork_parent, fork_child);
+    handled = true;
 }
 
 /* ---- start ---- */
@@ -68,6 +90,7 @@ static void start(void)
     stats_start();
     os->machine(&machine);
     episode_start(&machine);
+    hak_alloc_start(&machine);
     bool spans = config.mode != MODE_OFF && config.large_mmap == 1 && HAK_LARGE_MMAP;
     span_arena_start(&machine, config.arena_gib << 30);
     policy_start(&machine, spans && arena.base != 0);
@@ -78,7 +101,7 @@ static void start(void)
     atomic_store_explicit(&start_measures, policy_learns(), memory_order_release);
     heaps_start();
     slab_start(os->random()); /* from here on the heap is ours */
-    pthread_atfork(fork_prepare, fork_parent, fork_child);
+    handle_forks();
 }
 
 static bool constructed; /* the constructor has run; a program may clear its environment later */
@@ -118,6 +141,7 @@ static void answer_handshake(void)
 void start_in_constructor(void)
 {
     constructed = true;
+    handle_forks();
     answer_handshake();
     if (os->getenv("HAKMEM_POLICY") != NULL || os->getenv("HAKMEM_STATS") != NULL)
         start_now();

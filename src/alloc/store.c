@@ -372,6 +372,16 @@ HAK_HOT uint64_t store_wants_look_ns(void)
     return atomic_load_explicit(&store.look_ns, memory_order_relaxed);
 }
 
+/* Under the lock: whoever retains something and has had it before, is seen; who has it after, sees what its holder did before. */
+bool store_hurries(uint64_t ns)
+{
+    lock_acquire(&store.lock);
+    uint64_t look_ns = atomic_load_explicit(&store.look_ns, memory_order_relaxed);
+    bool hurries = look_ns != 0 ? look_ns < ns : ns == UINT64_MAX && retained.cache.bytes != 0;
+    lock_release(&store.lock);
+    return hurries;
+}
+
 size_t store_trim(void)
 {
     struct list due;

@@ -69,6 +69,9 @@ uint64_t store_tick(uint64_t now_ns, uint64_t waking_ns);
 /* How soon at the latest what is retained must be looked at, in ns; 0: there is no hurry. */
 uint64_t store_wants_look_ns(void);
 
+/* Whether it must be looked at sooner than in `ns`; UINT64_MAX: whether anything is retained at all. */
+bool store_hurries(uint64_t ns);
+
 /* Spans have numbers from 1 to this. */
 uint32_t store_last_span(void);
 

@@ -23,6 +23,7 @@ static const uint64_t LINGER_NS = 1000000000, NS_PER_S = 1000000000;
 
 _Atomic int timer_state = TIMER_NONE;
 _Atomic uint64_t timer_sleeps_ns;
+_Atomic bool timer_is_due;
 
 /*
  * What it costs that the thread is there when a batch is due, which the batch is charged. Twice it sleeps and wakes, once
@@ -46,13 +47,26 @@ void timer_start(void)
     set_state(config.timer == 1 ? TIMER_NONE : TIMER_NEVER);
 }
 
-/* Sleeps until woken, `ns` at most; called with the lock held. */
+/*
+ * Sleeps until woken, `ns` at most; called with the lock held. Who retained something since the store was looked at may have seen
+ * that the thread was awake, and left it to that: so it is looked at again once it can be seen that it sleeps.
+ */
 static void sleep_ns(uint64_t ns)
 {
     atomic_store_explicit(&timer_sleeps_ns, ns, memory_order_relaxed);
     set_state(TIMER_ASLEEP);
-    lock_wait(&lock, &wake, os->now_ns() + ns);
+    if (!store_hurries(ns))
+        lock_wait(&lock, &wake, os->now_ns() + ns);
     set_state(TIMER_AWAKE);
+}
+
+/* The thread ends; false: there is something to do after all, and nobody else has started one. */
+static bool may_end(void)
+{
+    int none = TIMER_NONE;
+    set_state(TIMER_NONE);
+    return !store_hurries(UINT64_MAX) ||
+           !atomic_compare_exchange_strong(&timer_state, &none, TIMER_AWAKE);
 }
 
 static uint64_t follow(uint64_t mean_ns, uint64_t ns)
@@ -97,14 +111,13 @@ static void *run(void *unused)
         lock_acquire(&lock);
 
         bool idle = next_ns == 0 && !policy_has_unsaved();
-        if (idle && was_idle)
+        if (idle && was_idle && may_end())
             break;
         was_idle = idle;
         uint64_t before_ns = os->thread_cpu_ns();
         sleep_ns(next_ns != 0 ? next_ns : LINGER_NS);
         sleeping_ns = follow(sleeping_ns, os->thread_cpu_ns() - before_ns);
     }
-    set_state(TIMER_NONE);
     lock_release(&lock);
     return NULL;
 }
@@ -159,12 +172,19 @@ static void work_now_and_then(void)
         give_back(os->now_ns(), 0);
 }
 
-void timer_wanted_slowly(void)
+void timer_wanted_slowly(bool may_start)
 {
     int saved_errno = errno;
+    if (may_start)
+        atomic_store_explicit(&timer_is_due, false, memory_order_relaxed);
     switch (atomic_load_explicit(&timer_state, memory_order_relaxed)) {
     case TIMER_NONE:
-        start_once();
+        if (may_start) {
+            start_once();
+            break;
+        }
+        atomic_store_explicit(&timer_is_due, true, memory_order_relaxed);
+        work_now_and_then();
         break;
     case TIMER_ASLEEP:
         call_thread();

@@ -33,6 +33,8 @@ struct os_machine {
     uint64_t cgroup_limit_bytes;  /* the tightest memory limit above us; UINT64_MAX: none */
     uint64_t address_limit_bytes; /* RLIMIT_AS or RLIMIT_DATA, the tighter; UINT64_MAX: none */
     char thp[12];                 /* "always", "madvise", "never", "none" */
+    uintptr_t loader;             /* where the dynamic loader lies; 0: there is none */
+    size_t loader_bytes;
 };
 
 /* What the machine is called: with it goes what was calibrated on it. */

@@ -2,8 +2,10 @@
  * What the machine is, read from /proc, /sys and the limits, with buffers on the stack.
  */
 #include <errno.h>
+#include <elf.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,12 +107,26 @@ static uint64_t limit_of(__rlimit_resource_t resource)
                                                                                : UINT64_MAX;
 }
 
+/* From its own headers, without a lock of its own. */
+static size_t loader_bytes(uintptr_t loader)
+{
+    const ElfW(Ehdr) *head = (const ElfW(Ehdr) *)loader;
+    const ElfW(Phdr) *part = (const ElfW(Phdr) *)(loader + head->e_phoff);
+    size_t bytes = 0;
+    for (unsigned i = 0; i < head->e_phnum; i++)
+        if (part[i].p_type == PT_LOAD && part[i].p_vaddr + part[i].p_memsz > bytes)
+            bytes = part[i].p_vaddr + part[i].p_memsz;
+    return bytes;
+}
+
 void linux_machine(struct os_machine *m)
 {
     struct sysinfo info;
 
     memset(m, 0, sizeof(*m));
     m->page_bytes = (size_t)getauxval(AT_PAGESZ);
+    m->loader = getauxval(AT_BASE);
+    m->loader_bytes = m->loader != 0 ? loader_bytes(m->loader) : 0;
     read_thp(m);
     m->strict_commit = number_in("/proc/sys/vm/overcommit_memory", 0) == 2;
     m->ram_bytes = sysinfo(&info) == 0 ? (uint64_t)info.totalram * info.mem_unit : 0;

@@ -1,6 +1,7 @@
 /*
  * fork while other threads allocate and free: the child allocates, frees the parent's blocks, starts a thread,
- * and forks again. A lock left held by a thread that the child does not have would hang it; the alarm ends that.
+ * and forks again. A lock left held by a thread that the child does not have would hang it; the alarm ends that. The program holds a
+ * lock of its own over fork.
  */
 #include "check.h"
 
@@ -12,6 +13,7 @@
 enum { FORKS = 12, BLOCKS = 8, BYTES = 400000 };
 
 static atomic_bool stop;
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* the program's own, held over fork */
 static unsigned char *blocks[BLOCKS];
 
 static void *churn(void *seed)
@@ -19,10 +21,15 @@ static void *churn(void *seed)
     uint64_t state = (uintptr_t)seed;
     while (!atomic_load(&stop)) {
         size_t bytes = 70000 + next_random(&state) % 3000000;
+        bool locks = next_random(&state) % 2 == 0;
+        if (locks)
+            pthread_mutex_lock(&mutex);
         unsigned char *p = malloc(bytes);
         CHECK(p != NULL);
         p[0] = p[bytes - 1] = 1;
         free(p);
+        if (locks)
+            pthread_mutex_unlock(&mutex);
     }
     return NULL;
 }
@@ -57,6 +64,19 @@ static void wait_for(pid_t child)
     CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
+/* As any allocator's, its own handlers come first: they wait for threads that may be in malloc, and allocate. */
+static void before_fork(void)
+{
+    pthread_mutex_lock(&mutex);
+    free(one_round(NULL));
+}
+
+static void after_fork(void)
+{
+    free(one_round(NULL));
+    pthread_mutex_unlock(&mutex);
+}
+
 static void child(int turn)
 {
     alarm(20);
@@ -79,6 +99,8 @@ static void child(int turn)
 int main(void)
 {
     pthread_t threads[2];
+    alarm(60);
+    CHECK(pthread_atfork(before_fork, after_fork, after_fork) == 0);
     check_allocator();
     for (uintptr_t i = 0; i < 2; i++)
         CHECK(pthread_create(&threads[i], NULL, churn, (void *)(i + 11)) == 0);

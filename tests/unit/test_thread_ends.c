@@ -133,12 +133,37 @@ ISOLATED(a_thread_may_have_its_first_block_in_a_destructor)
     check_nothing_is_left_in_slabs();
 }
 
+/* What is freed when nobody will tell any more that the thread ends, as by the C library, takes no heap that nobody would leave. */
+static void free_at_last(void *p)
+{
+    heap_free(p);
+    CHECK(heap_self == HEAP_NONE);
+}
+
+static void *leave_a_block(void *unused)
+{
+    (void)unused;
+    CHECK(pthread_setspecific(farewell, heap_malloc(100)) == 0);
+    return NULL;
+}
+
+ISOLATED(a_thread_that_left_its_heap_frees_without)
+{
+    fake_start();
+    start(HEAP_ARM);
+    heap_free(get_small(100));
+    CHECK(pthread_key_create(&farewell, free_at_last) == 0);
+    in_a_thread(leave_a_block, NULL);
+    check_nothing_is_left_in_slabs();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(threads_beyond_the_last_heap_still_get_memory),
         cmocka_unit_test(destructors_that_run_after_ours_are_served),
         cmocka_unit_test(a_thread_may_have_its_first_block_in_a_destructor),
+        cmocka_unit_test(a_thread_that_left_its_heap_frees_without),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
