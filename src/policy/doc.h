@@ -202,7 +202,7 @@ struct policy_doc *policy_file_read(const char *path, bool missing_ok, struct po
 
 /*
  * Replaces the file: temporary file beside it, write, fsync, rename, fsync of the directory. The file keeps
- * its permissions; of a symbolic link the target is replaced. 0 or -errno: then the file is as it was.
+ * its permissions, owner and group where this process may give them; of a symbolic link the target is replaced. 0 or -errno: then the file is as it was.
  */
 int policy_file_write(const char *path, struct policy_doc *doc);
 
