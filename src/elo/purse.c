@@ -44,6 +44,11 @@ int32_t purse_price_q10(const struct elo_table *t, int i)
            entry_price_q10(t, i);
 }
 
+bool purse_never_holds(const struct elo_table *t, int i)
+{
+    return t->champion >= 0 && purse_price_q10(t, i) > PURSE_MOST_Q10;
+}
+
 static void pay(struct elo_table *t, int64_t price_q10)
 {
     int64_t left = t->purse_q10 - price_q10;
