@@ -161,6 +161,33 @@ static void what_can_never_be_paid_for_keeps_nothing_open(void **state)
     }
 }
 
+/*
+ * An arm that would be as good, but for going over to it, which costs as much as thousands of episodes: audits take a 128th of what
+ * the champion costs all the same, and learning takes nothing.
+ */
+static void going_over_is_paid_for_in_full(void **state)
+{
+    enum { EPISODES = 1000000, OTHER = 23 };
+    (void)state;
+    for (unsigned costs = 4000; costs <= 64000; costs *= 4) {
+        struct elo_table t;
+        struct play p = play_ladder(100000, 1.0, 0.2, 3);
+        uint64_t entry_ns[ELO_ARMS] = {[OTHER] = (uint64_t)costs * 100000};
+        double paid = 0;
+        elo_init(&t, 1u | 1u << OTHER, 3);
+        elo_report(&t, 0, 100000);
+        elo_set_entry(&t, 1u << OTHER, entry_ns);
+        for (int i = 0; i < EPISODES; i++) {
+            int before = t.champion, arm = elo_pick(&t);
+            paid += before == 0 && arm == OTHER ? costs : 0;
+            elo_report(&t, arm, play_cost(&p, arm));
+        }
+        if (paid > EPISODES / 128.0 + costs)
+            fail_msg("entry of %u costs: %.0f paid", costs, paid);
+        assert_true(costs != 4000 || paid > 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -170,6 +197,7 @@ int main(void)
         cmocka_unit_test(what_is_not_worth_finding_out_reopens_nothing),
         cmocka_unit_test(what_is_not_reported_yet_is_not_tried_over_and_over),
         cmocka_unit_test(what_can_never_be_paid_for_keeps_nothing_open),
+        cmocka_unit_test(going_over_is_paid_for_in_full),
     };
     return cmocka_run_group_tests_name("elo purse", tests, NULL, NULL);
 }
