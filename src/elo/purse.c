@@ -8,6 +8,7 @@ enum {
     DEAREST_Q20 = 10 << 20, /* an arm is not held to be worse than 1024 times */
     SHARE_Q10 = 256, /* a quarter of what the champion costs goes to finding out who is best */
     PURSE_MOST_Q10 = 1024 << 10,
+    PRICE_MOST_Q10 = 1 << 30, /* a million costs, which an audit has together after 10^8 episodes */
     STALL_Q20 = 2 << 20,
     MATCH_MOST_Q10 = 16 << 10, /* costs of the champion that a match which is asked for may take */
 };
@@ -35,13 +36,19 @@ static int32_t entry_price_q10(const struct elo_table *t, int i)
     int64_t champions_q20 = (int64_t)t->par_q20 - t->score_q20[t->champion];
     int64_t more_q20 = fixed_log2_q20(t->entry_ns[i] - has_ns);
     uint64_t price = fixed_exp2_q20(more_q20 - champions_q20) >> 10;
-    return price < PURSE_MOST_Q10 ? (int32_t)price : PURSE_MOST_Q10;
+    return price < PRICE_MOST_Q10 ? (int32_t)price : PRICE_MOST_Q10;
 }
 
 int32_t purse_price_q10(const struct elo_table *t, int i)
 {
-    return price_of_q10((int64_t)t->score_q20[t->champion] - t->score_q20[i]) +
-           entry_price_q10(t, i);
+    int32_t entry = entry_price_q10(t, i);
+    int32_t behind = price_of_q10((int64_t)t->score_q20[t->champion] - t->score_q20[i]);
+    return entry < PRICE_MOST_Q10 - behind ? entry + behind : PRICE_MOST_Q10;
+}
+
+bool purse_never_holds(const struct elo_table *t, int i)
+{
+    return t->champion >= 0 && purse_price_q10(t, i) > PURSE_MOST_Q10;
 }
 
 static void pay(struct elo_table *t, int64_t price_q10)

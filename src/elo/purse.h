@@ -11,6 +11,9 @@
 /* What it costs to try an arm, beyond what the champion does. There is a champion. */
 int32_t purse_price_q10(const struct elo_table *t, int arm);
 
+/* Whether an arm costs more than can ever be put aside for it: while learning it is not tried. */
+bool purse_never_holds(const struct elo_table *t, int arm);
+
 /* The arms that are too dear for a match that is asked for. */
 uint32_t purse_too_dear(const struct elo_table *t);
 

@@ -13,6 +13,7 @@
 
 #include "elo/fixed.h"
 #include "elo/mutate.h"
+#include "elo/purse.h"
 
 /* What is supposed of stalls before any is seen: half of one in 32 episodes, and nothing lost by it. */
 enum {
@@ -214,7 +215,8 @@ bool rating_promises(const struct elo_table *t, int challenger, int champion, ui
 bool rating_is_clear(const struct elo_table *t, int champion, uint32_t band_q20)
 {
     for (int i = 0; i < ELO_ARMS; i++)
-        if (i != champion && is_playable(t, i) && rating_promises(t, i, champion, band_q20))
+        if (i != champion && is_playable(t, i) && rating_promises(t, i, champion, band_q20) &&
+            !purse_never_holds(t, i))
             return false;
     return true;
 }

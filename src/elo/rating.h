@@ -50,7 +50,7 @@ int rating_surest(const struct elo_table *t);
 /* Whether changing from `champion` to `challenger` promises more than `band_q20` octaves, in expectation. */
 bool rating_promises(const struct elo_table *t, int challenger, int champion, uint32_t band_q20);
 
-/* Whether no arm promises more than that. */
+/* Whether no arm promises more than that, of those that learning can find out about. `champion` is the table's. */
 bool rating_is_clear(const struct elo_table *t, int champion, uint32_t band_q20);
 
 static inline int32_t clamp_log_q20(int64_t x)

@@ -69,6 +69,13 @@ struct os_function {
     size_t bytes;
 };
 
+/* Who may do what with a file. */
+struct os_access {
+    unsigned mode; /* permission bits */
+    unsigned user, group;
+};
+#define OS_SAME (~0u) /* no user's number and no group's */
+
 /* Page faults of the process so far. */
 struct os_faults {
     uint64_t minor, major;
@@ -137,8 +144,9 @@ struct os {
     int (*rename)(const char *from, const char *to);
     int (*unlink)(const char *path);
     long (*readlink)(const char *path, char *buf, size_t cap); /* NUL-ended; -EINVAL: not a link */
-    int (*file_mode)(int fd);                                  /* permission bits */
+    int (*file_access)(int fd, struct os_access *out);
     int (*fchmod)(int fd, unsigned mode);
+    int (*fchown)(int fd, unsigned user, unsigned group); /* OS_SAME: as it is */
     int (*absolute)(const char *path, char *buf,
                     size_t cap); /* with the working directory in front */
 };

@@ -115,15 +115,23 @@ long linux_readlink(const char *path, char *buf, size_t cap)
     return n;
 }
 
-int linux_file_mode(int fd)
+int linux_file_access(int fd, struct os_access *out)
 {
     struct stat st;
-    return fstat(fd, &st) == 0 ? (int)(st.st_mode & 0777) : -errno;
+    if (fstat(fd, &st) != 0)
+        return -errno;
+    *out = (struct os_access){st.st_mode & 0777, st.st_uid, st.st_gid};
+    return 0;
 }
 
 int linux_fchmod(int fd, unsigned mode)
 {
     return fchmod(fd, (mode_t)mode) == 0 ? 0 : -errno;
+}
+
+int linux_fchown(int fd, unsigned user, unsigned group)
+{
+    return fchown(fd, user, group) == 0 ? 0 : -errno;
 }
 
 int linux_absolute(const char *path, char *buf, size_t cap)

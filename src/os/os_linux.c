@@ -225,7 +225,8 @@ const struct os os_linux = {
     .rename = linux_rename,
     .unlink = linux_unlink,
     .readlink = linux_readlink,
-    .file_mode = linux_file_mode,
+    .file_access = linux_file_access,
     .fchmod = linux_fchmod,
+    .fchown = linux_fchown,
     .absolute = linux_absolute,
 };

@@ -44,8 +44,9 @@ int linux_flock(int fd, int operation);
 int linux_rename(const char *from, const char *to);
 int linux_unlink(const char *path);
 long linux_readlink(const char *path, char *buf, size_t cap);
-int linux_file_mode(int fd);
+int linux_file_access(int fd, struct os_access *out);
 int linux_fchmod(int fd, unsigned mode);
+int linux_fchown(int fd, unsigned user, unsigned group);
 int linux_absolute(const char *path, char *buf, size_t cap);
 
 /* Reads at most cap - 1 bytes of a small file of /proc or /sys, which one read gives whole up to a page, and ends them with a

@@ -6,8 +6,8 @@
  * serialises access to a document.
  *
  * Who does what: doc.c holds the document, json.c and json_nodes.c read JSON, doc_parse.c makes a document of
- * it, doc_print.c makes text of a document, doc_merge.c adds two up, doc_move.c lets sites follow a rebuilt module,
- * policy_file.c deals with files.
+ * it, doc_print.c makes text of a document, doc_merge.c adds two up, doc_contexts.c keeps the number of contexts down,
+ * doc_move.c lets sites follow a rebuilt module, policy_file.c deals with files.
  */
 #ifndef HAK_POLICY_DOC_H
 #define HAK_POLICY_DOC_H
@@ -169,6 +169,12 @@ void policy_doc_rename(struct policy_doc *doc, unsigned place, uint64_t id);
  */
 void policy_doc_move(struct policy_doc *into, const struct policy_doc *from);
 
+/*
+ * In a merge: of the contexts of a site that the two have together, the CONTEXTS_MAX with most blocks are to stay. The others
+ * are taken out of `into`, and those of `from` are told: true at their place. NULL + errno: nothing is changed.
+ */
+const bool *policy_doc_limit_contexts(struct policy_doc *into, const struct policy_doc *from);
+
 /* The id of a site's context. */
 uint64_t policy_context_id(uint64_t of, uint32_t depth);
 
@@ -197,7 +203,7 @@ struct policy_doc *policy_file_read(const char *path, bool missing_ok, struct po
 
 /*
  * Replaces the file: temporary file beside it, write, fsync, rename, fsync of the directory. The file keeps
- * its permissions; of a symbolic link the target is replaced. 0 or -errno: then the file is as it was.
+ * its permissions, owner and group where this process may give them; of a symbolic link the target is replaced. 0 or -errno: then the file is as it was.
  */
 int policy_file_write(const char *path, struct policy_doc *doc);
 
@@ -211,8 +217,8 @@ int policy_file_merge(const char *path, struct policy_doc *delta, struct policy_
 /*
  * Adds what `from` learned to `into` (elo_merge by site, band; sums add). Different goals: -EINVAL with
  * `error`, nothing changed, unless one has no sites. Machine and calibration of `into` stay unless unknown.
- * The champion is the learner's; where nothing was played, the one that was given. -ENOMEM, -ENOSPC: what
- * `into` knew is still there.
+ * The champion is the learner's; where nothing was played, the one that was given. Of more than CONTEXTS_MAX contexts of
+ * a site those with fewest blocks are dropped. -ENOMEM, -ENOSPC: what `into` knew else is still there.
  */
 int policy_doc_merge(struct policy_doc *into, const struct policy_doc *from,
                      struct policy_error *error);

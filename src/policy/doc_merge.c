@@ -19,8 +19,13 @@ static bool goals_agree(const struct policy_doc *into, const struct policy_doc *
 /* Creates in `into` what it has not, so that adding up cannot fail half way. */
 static int make_room(struct policy_doc *into, const struct policy_doc *from)
 {
+    const bool *left_out = policy_doc_limit_contexts(into, from);
+    if (left_out == NULL)
+        return -errno;
     for (unsigned i = 0; i < from->nr_sites; i++) {
         const struct policy_site *f = from->site[i];
+        if (left_out[i])
+            continue;
         struct policy_site *s = policy_doc_site(into, f->id, true);
         if (s == NULL)
             return -errno;
@@ -120,6 +125,8 @@ static void merge_sites(struct policy_doc *into, const struct policy_doc *from, 
     for (unsigned i = 0; i < from->nr_sites; i++) {
         const struct policy_site *f = from->site[i];
         struct policy_site *s = policy_doc_site(into, f->id, false);
+        if (s == NULL)
+            continue; /* one context too many */
         describe_site(s, f);
         for (unsigned k = 0; k < f->nr_bands; k++) {
             struct policy_band *band = policy_site_band(into, s, f->band[k]->band, false);

@@ -6,6 +6,9 @@
  * the new one. Processes that learn into one file take turns at a lock file beside it, which stays: a lock on
  * the policy itself would be lost with the file that is replaced, and one that is removed would let in two.
  *
+ * A save is nobody's business but the policy's: whoever made it, the new file is whose the old one was, as far as that
+ * can be had, and so is the lock file beside it. Else one save by root would shut out those whose policy it is.
+ *
  * Once the rename is done the save counts as done, even when making it durable fails: a caller that was told
  * of a failure would add what it learned a second time.
  */
@@ -24,6 +27,7 @@ enum {
     LINKS_MAX = 40,   /* the kernel's own limit */
     TRIES_MAX = 1000, /* names that are taken already */
     MODE_NEW = 0644,  /* less the umask */
+    MODE_OWN = 0600,  /* until it is known whose the file is to be */
 };
 
 /* Paths of one save. Scratch memory: they are too large for the stack of a thread that calls malloc. */
@@ -166,18 +170,43 @@ static int find_place(struct place *p, const char *path)
     return status != 0 ? status : -ELOOP;
 }
 
-/* Permissions of the file that is to be replaced; -ENOENT: there is none. What may not be written to may not
+/* Of the file that is to be replaced. 0 or -errno; -ENOENT: there is none. What may not be written to may not
  * be replaced either, though the directory would allow it. */
-static int mode_of_old(const struct place *p)
+static int access_of_old(const struct place *p, struct os_access *old)
 {
     int fd = open_existing(p->file, O_RDWR);
     if (fd < 0)
         return fd;
     long status = os->file_bytes(fd);
     if (status >= 0)
-        status = os->file_mode(fd);
+        status = os->file_access(fd, old);
     os->close(fd);
     return (int)status;
+}
+
+/*
+ * Gives our new file the old one's owner and group, as far as that can be had; the mode that it may have then. Where the
+ * group is another one, its members are not those who were meant, and those who were are among all others now: both
+ * get what both had.
+ */
+static unsigned give_to_owner(int fd, const struct os_access *old)
+{
+    struct os_access own = {.user = OS_SAME, .group = OS_SAME};
+
+    os->file_access(fd, &own);
+    if (own.user != old->user && os->fchown(fd, old->user, old->group) == 0)
+        return old->mode;
+    if (own.group == old->group || os->fchown(fd, OS_SAME, old->group) == 0)
+        return old->mode;
+    unsigned both = old->mode >> 3 & old->mode & 07;
+    return (old->mode & 0700) | both << 3 | both;
+}
+
+/* The owner first: changing that takes bits off the mode. */
+static int keep_access(int fd, const struct os_access *old)
+{
+    unsigned mode = give_to_owner(fd, old);
+    return os->fchmod(fd, mode);
 }
 
 /* A new file beside p->file, its name in p->temp; the descriptor or -errno. */
@@ -201,10 +230,10 @@ static int create_temp(struct place *p, unsigned mode)
     return -EEXIST;
 }
 
-/* All of the text, on the disk, with the old file's permissions. */
-static int fill_temp(int fd, const char *text, size_t bytes, int old_mode)
+/* All of the text, on the disk, with the old file's permissions, if there was one. */
+static int fill_temp(int fd, const char *text, size_t bytes, const struct os_access *old)
 {
-    int status = old_mode >= 0 ? os->fchmod(fd, (unsigned)old_mode) : 0;
+    int status = old != NULL ? keep_access(fd, old) : 0;
     if (status != 0)
         return status;
     long written = os->write(fd, text, bytes);
@@ -214,12 +243,12 @@ static int fill_temp(int fd, const char *text, size_t bytes, int old_mode)
 }
 
 /* The text in a temporary file that is complete and durable; on failure there is none. 0 or -errno. */
-static int make_temp(struct place *p, const char *text, size_t bytes, int old_mode)
+static int make_temp(struct place *p, const char *text, size_t bytes, const struct os_access *old)
 {
-    int fd = create_temp(p, old_mode >= 0 ? (unsigned)old_mode : MODE_NEW);
+    int fd = create_temp(p, old != NULL ? MODE_OWN : MODE_NEW);
     if (fd < 0)
         return fd;
-    int status = fill_temp(fd, text, bytes, old_mode);
+    int status = fill_temp(fd, text, bytes, old);
     int closed = os->close(fd);
     if (status == 0)
         status = closed;
@@ -258,16 +287,17 @@ static int swap_in(struct place *p, const char *kept)
 static int write_place(struct place *p, struct policy_doc *doc, const char *kept)
 {
     size_t bytes;
-    int old_mode = mode_of_old(p);
+    struct os_access old;
+    int found = access_of_old(p, &old);
 
-    if (old_mode < 0 && (old_mode != -ENOENT || p->is_link))
-        return old_mode;
+    if (found < 0 && (found != -ENOENT || p->is_link))
+        return found;
     const char *text = policy_doc_print(doc, &bytes);
     if (text == NULL)
         return -ENOMEM;
     if (bytes > POLICY_FILE_MAX_BYTES)
         return -EFBIG;
-    int status = make_temp(p, text, bytes, old_mode);
+    int status = make_temp(p, text, bytes, found == 0 ? &old : NULL);
     if (status == 0)
         status = swap_in(p, kept);
     if (status == 0)
@@ -287,14 +317,29 @@ int policy_file_write(const char *path, struct policy_doc *doc)
     return status;
 }
 
+/* The lock file in p->other. One that is made is for all whom the policy is for: that of another user, who got here
+ * first, is left as it is. */
+static int open_lock(const struct place *p)
+{
+    struct os_access old;
+    int fd = open_existing(p->other, O_RDONLY | O_NOFOLLOW);
+    if (fd != -ENOENT)
+        return fd;
+    fd = os->open(p->other, O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC, MODE_NEW);
+    if (fd == -EEXIST)
+        return open_existing(p->other, O_RDONLY | O_NOFOLLOW);
+    if (fd >= 0 && access_of_old(p, &old) == 0)
+        keep_access(fd, &old);
+    return fd;
+}
+
 /* Waits for its turn at the file; the descriptor that holds it, or -errno. */
 static int lock(struct place *p)
 {
     int status = join(p->other, p->file, strlen(p->file), ".lock");
     if (status != 0)
         return status;
-    int fd = os->open(p->other, O_RDONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
-                      MODE_NEW);
+    int fd = open_lock(p);
     if (fd < 0)
         return fd;
     status = os->flock(fd, LOCK_EX);

@@ -133,6 +133,61 @@ static void what_is_not_reported_yet_is_not_tried_over_and_over(void **state)
     assert_true(again > 1);
 }
 
+/*
+ * What costs more than can be saved up is never tried while learning, so nothing would ever be known of it: that is no reason not
+ * to decide. With all of them within reach it takes tens of thousands of episodes.
+ */
+static void what_can_never_be_paid_for_keeps_nothing_open(void **state)
+{
+    (void)state;
+    enum { APART = 0xfff000 };
+    for (uint64_t seed = 1; seed <= 4; seed++) {
+        for (unsigned costs = 1670; costs < 10000000; costs *= 8) {
+            struct elo_table t;
+            struct play p = play_ladder(100000, 1.06, 0.2, seed);
+            uint64_t entry_ns[ELO_ARMS] = {0};
+            elo_init(&t, ALL_ARMS, seed);
+            for (int i = 12; i < ELO_ARMS; i++)
+                entry_ns[i] = (uint64_t)costs * 100000;
+            elo_set_entry(&t, APART, entry_ns);
+            for (int i = 0; i < 20000 && t.state != ELO_DECIDED; i++)
+                play_episodes(&t, &p, 1);
+            if (t.state != ELO_DECIDED)
+                fail_msg("seed %u, entry of %u costs", (unsigned)seed, costs);
+            play_episodes(&t, &p, 20000);
+            assert_int_equal(t.state, ELO_DECIDED);
+            assert_true(t.champion < 3);
+        }
+    }
+}
+
+/*
+ * An arm that would be as good, but for going over to it, which costs as much as thousands of episodes: audits take a 128th of what
+ * the champion costs all the same, and learning takes nothing.
+ */
+static void going_over_is_paid_for_in_full(void **state)
+{
+    enum { EPISODES = 1000000, OTHER = 23 };
+    (void)state;
+    for (unsigned costs = 4000; costs <= 64000; costs *= 4) {
+        struct elo_table t;
+        struct play p = play_ladder(100000, 1.0, 0.2, 3);
+        uint64_t entry_ns[ELO_ARMS] = {[OTHER] = (uint64_t)costs * 100000};
+        double paid = 0;
+        elo_init(&t, 1u | 1u << OTHER, 3);
+        elo_report(&t, 0, 100000);
+        elo_set_entry(&t, 1u << OTHER, entry_ns);
+        for (int i = 0; i < EPISODES; i++) {
+            int before = t.champion, arm = elo_pick(&t);
+            paid += before == 0 && arm == OTHER ? costs : 0;
+            elo_report(&t, arm, play_cost(&p, arm));
+        }
+        if (paid > EPISODES / 128.0 + costs)
+            fail_msg("entry of %u costs: %.0f paid", costs, paid);
+        assert_true(costs != 4000 || paid > 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -141,6 +196,8 @@ int main(void)
         cmocka_unit_test(what_an_audition_has_found_is_played_before_it_ends),
         cmocka_unit_test(what_is_not_worth_finding_out_reopens_nothing),
         cmocka_unit_test(what_is_not_reported_yet_is_not_tried_over_and_over),
+        cmocka_unit_test(what_can_never_be_paid_for_keeps_nothing_open),
+        cmocka_unit_test(going_over_is_paid_for_in_full),
     };
     return cmocka_run_group_tests_name("elo purse", tests, NULL, NULL);
 }

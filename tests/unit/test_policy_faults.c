@@ -117,14 +117,19 @@ static long faulty_readlink(const char *path, char *buf, size_t cap)
     return is_faulty() ? -faults.failure : os_linux.readlink(path, buf, cap);
 }
 
-static int faulty_file_mode(int fd)
+static int faulty_file_access(int fd, struct os_access *out)
 {
-    return is_faulty() ? -faults.failure : os_linux.file_mode(fd);
+    return is_faulty() ? -faults.failure : os_linux.file_access(fd, out);
 }
 
 static int faulty_fchmod(int fd, unsigned mode)
 {
     return is_faulty() ? -faults.failure : os_linux.fchmod(fd, mode);
+}
+
+static int faulty_fchown(int fd, unsigned user, unsigned group)
+{
+    return is_faulty() ? -faults.failure : os_linux.fchown(fd, user, group);
 }
 
 static struct os faulty_os;
@@ -145,8 +150,9 @@ static void make_faulty_os(enum fault fault, int at, int failure)
     faulty_os.rename = faulty_rename;
     faulty_os.unlink = faulty_unlink;
     faulty_os.readlink = faulty_readlink;
-    faulty_os.file_mode = faulty_file_mode;
+    faulty_os.file_access = faulty_file_access;
     faulty_os.fchmod = faulty_fchmod;
+    faulty_os.fchown = faulty_fchown;
     os = &faulty_os;
 }
 
@@ -155,8 +161,11 @@ static bool merge_with_failure(const char *old, int at, int failure)
 {
     struct policy_error error;
 
-    if (old != NULL)
+    if (old != NULL) {
         put_file("policy", old);
+        if (geteuid() == 0) /* so that whose it is has to be kept */
+            assert_int_equal(chown("policy", 65534, 65534), 0);
+    }
     long before = old != NULL && old[0] == '{' ? plays_in("policy") : -1;
     struct policy_doc *delta = sample_delta(SITE, BAND, ARM, 3, 1000);
     make_faulty_os(FAIL, at, failure);

@@ -27,10 +27,11 @@ static mode_t mode_of(const char *path)
     return st.st_mode;
 }
 
+enum { NOBODY = 65534 };
+
 /* Runs `body` as a user who is not root, for whom permissions count; its exit status. */
 static int as_nobody(int (*body)(void))
 {
-    enum { NOBODY = 65534 };
     pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0) {
@@ -141,6 +142,111 @@ static void existing_files_keep_their_mode(void **state)
         assert_merged("a", 3);
         assert_int_equal(mode_of("a") & 07777, modes[i]);
         assert_int_equal(plays_in("a"), 5);
+    }
+}
+
+/* --- whose the files are --- */
+
+static void assert_whose(const char *path, unsigned user, unsigned group, mode_t mode)
+{
+    struct stat st;
+    assert_int_equal(stat(path, &st), 0);
+    if (st.st_uid != user || st.st_gid != group || (st.st_mode & 07777) != mode)
+        fail_msg("%s: %u:%u %o, not %u:%u %o", path, st.st_uid, st.st_gid, st.st_mode & 07777u,
+                 user, group, mode);
+}
+
+static int merge_three(void)
+{
+    struct policy_error error;
+    return merge_plays("policy", 3, &error) == 0 ? 0 : 1;
+}
+
+/* Root learns once into a policy that is another's, and its users go on learning. */
+static void a_save_by_root_shuts_nobody_out(void **state)
+{
+    (void)state;
+    enum { GROUP = 12345 };
+    if (geteuid() != 0)
+        skip();
+    static const mode_t modes[] = {0600, 0664};
+    for (unsigned i = 0; i < 2; i++) {
+        files_with("", true);
+        assert_int_equal(write_plays("policy", 2), 0);
+        assert_int_equal(chown("policy", NOBODY, GROUP), 0);
+        assert_int_equal(chmod("policy", modes[i]), 0);
+        umask(077);
+        assert_merged("policy", 1);
+        umask(022);
+        assert_whose("policy", NOBODY, GROUP, modes[i]);
+        assert_whose("policy.lock", NOBODY, GROUP, modes[i]);
+        assert_int_equal(as_nobody(merge_three), 0);
+        assert_int_equal(plays_in("policy"), 6);
+    }
+}
+
+/* That of another user, made before there was a policy or by hand, is not ours to change. */
+static void a_lock_file_that_is_there_stays_as_it_is(void **state)
+{
+    (void)state;
+    put_file("policy.lock", "");
+    assert_int_equal(chmod("policy.lock", 0604), 0);
+    assert_int_equal(write_plays("policy", 2), 0);
+    assert_int_equal(chmod("policy", 0666), 0);
+    assert_merged("policy", 1);
+    assert_whose("policy.lock", geteuid(), getegid(), 0604);
+}
+
+static void a_new_lock_file_is_for_those_whom_the_policy_is_for(void **state)
+{
+    (void)state;
+    assert_int_equal(write_plays("policy", 2), 0);
+    assert_int_equal(chmod("policy", 0664), 0);
+    umask(077);
+    assert_merged("policy", 1);
+    assert_int_equal(mode_of("policy.lock") & 07777, 0664);
+    assert_merged("other", 1); /* no policy: as the policy will be */
+    umask(022);
+    assert_int_equal(mode_of("other.lock") & 07777, 0600);
+    assert_int_equal(mode_of("other") & 07777, 0600);
+}
+
+/* The policy that is there is of a group that this process may not give files to. */
+static int access_of_other_group(int fd, struct os_access *out)
+{
+    int status = os_linux.file_access(fd, out);
+    out->group += (out->mode & 077) != 0;
+    return status;
+}
+
+static int no_fchown(int fd, unsigned user, unsigned group)
+{
+    (void)fd;
+    (void)user;
+    (void)group;
+    return -EPERM;
+}
+
+static void another_group_gets_no_more_than_all_had(void **state)
+{
+    (void)state;
+    static const struct {
+        mode_t old, new;
+    } modes[] = {{0664, 0644}, {0640, 0600}, {0660, 0600}, {0646, 0644}, {0666, 0666}};
+    struct os poor = os_linux;
+    poor.file_access = access_of_other_group;
+    poor.fchown = no_fchown;
+    for (unsigned i = 0; i < 5; i++) {
+        files_with("", true);
+        assert_int_equal(write_plays("policy", 2), 0);
+        assert_int_equal(chmod("policy", modes[i].old), 0);
+        os = &poor;
+        struct policy_error error;
+        int status = merge_plays("policy", 1, &error);
+        os = &os_linux;
+        assert_int_equal(status, 0);
+        assert_int_equal(mode_of("policy") & 07777, modes[i].new);
+        assert_int_equal(plays_in("policy"), 3);
     }
 }
 
@@ -323,6 +429,10 @@ int main(void)
         IN_DIRECTORY(forbidden_files_are_not_read),
         IN_DIRECTORY(new_files_respect_the_umask),
         IN_DIRECTORY(existing_files_keep_their_mode),
+        IN_DIRECTORY(a_save_by_root_shuts_nobody_out),
+        IN_DIRECTORY(a_lock_file_that_is_there_stays_as_it_is),
+        IN_DIRECTORY(a_new_lock_file_is_for_those_whom_the_policy_is_for),
+        IN_DIRECTORY(another_group_gets_no_more_than_all_had),
         IN_DIRECTORY(links_stay_and_their_target_is_replaced),
         IN_DIRECTORY(dangling_links_and_directories_are_not_written),
         IN_DIRECTORY(forbidden_files_are_not_written),
