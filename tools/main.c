@@ -33,7 +33,8 @@ const struct command commands[] = {
      "line says why.\n"},
     {"merge", cmd_merge, "FILE... -o FILE", "merge what several policies learned into one",
      "The result is written only when every policy could be read, and replaces the output as\n"
-     "a whole.\n"},
+     "a whole. Processes that learn into the output wait meanwhile, and are waited for, at its\n"
+     "lock file, which stays.\n"},
     {"compare", cmd_compare,
      "[--policy FILE] [--arms LIST] [--with LIST] [--peer NAME=FILE]... [--] PROGRAM [ARGUMENT...]",
      "measure a program under several allocators, interleaved",
