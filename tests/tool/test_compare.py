@@ -21,6 +21,7 @@ hakmem, bench, stand_in, impostor = sys.argv[1:5]
 library = sys.argv[5] if len(sys.argv) > 5 else None
 directory = tempfile.TemporaryDirectory()
 policy = os.path.join(directory.name, "policy.json")
+stand_in_too = shutil.copy(stand_in, os.path.join(directory.name, "stand_in_too.so"))
 pathlib.Path(policy).write_text("{}")
 
 KNOWN = ["mimalloc", "jemalloc", "tcmalloc_minimal"]
@@ -29,6 +30,8 @@ BAD_ARGUMENTS = [
     ["--arms", "mmap/huge/touch/keep,mmap/huge/touch/keep", "true"], ["--peer", "x", "true"], ["--peer"],
     ["--peer", "x=/nosuch/lib.so", "true"], ["--with", "nosuch", "true"], ["--with", "", "true"], ["--with"],
     ["--peer", "system malloc=" + stand_in, "true"],
+    ["-n1", "--peer", "x=" + stand_in, "true"],
+    ["-n", "1", "--peer", "x=/nosuch/lib.so", "true"],
     ["--warm-gib", "much", "true"], ["--warm-gib", "nan", "true"], ["--policy", "/nosuch", "true"], ["--nosuch", "true"],
 ]
 
@@ -199,6 +202,21 @@ def installed():
             yield f"{name} twice: status {r.returncode}: {r.stderr}"
 
 
+def peers():
+    """A peer is taken wherever it stands before the program, and what follows the program is the program's."""
+    one, other = f"one={stand_in}", os.path.join(directory.name, "other.so")
+    shutil.copy(stand_in, other)
+    for words in (["-n", "1", "--peer", one, "-a", "none", f"--peer=other={other}"], ["-n", "1", "-p", policy,
+                  "--peer", one, "-a", "none", "--peer", f"other={other}"]):
+        r = compare("--no-warm", "--json", *words, bench, "json", "--quick", with_library=stand_in_too)
+        names = {s["variant"] for s in objects(r, "summary")}
+        if r.returncode != 0 or not {"one", "other"} <= names:
+            yield f"{words}: status {r.returncode}, {names}: {r.stderr}"
+    r = compare("--no-warm", "--json", "-n", "1", "-a", "none", "sh", "-c", '[ "$*" = "--peer x" ]', "sh", "--peer", "x")
+    if r.returncode != 0:
+        yield f"the program's own --peer: {r.stderr}"
+
+
 def leftovers():
     left = [name for name in os.listdir(directory.name) if name.startswith("hakmem-compare")]
     if left:
@@ -232,6 +250,7 @@ skip = None if shutil.which("strace") else "no strace here"
 tap.case("where tracing is not allowed", [] if skip else untraced(), skip=skip)
 known = [name for name in KNOWN if ctypes.util.find_library(name)]
 tap.case("allocators by name", installed() if known else [], skip=None if known else f"none of {KNOWN} here")
+tap.case("peers beside options by a letter", peers())
 tap.case("nothing is left behind", leftovers())
 tap.case("the library itself", real_library() if library else [], skip=None if library else "libhakmem.so is not built")
 tap.end()
