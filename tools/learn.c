@@ -231,6 +231,32 @@ static int look_at_file(struct learning *l)
     return 0;
 }
 
+/*
+ * Whether the library will be able to save there: what it writes is a new file beside the policy, of a link beside its
+ * target, that takes its name, and a policy that may not be written to is not replaced. Tried, because a
+ * directory's permissions are not all that may forbid it. 0 or -errno.
+ */
+static int try_to_write(const char *file)
+{
+    char *real = realpath(file, NULL), *beside = NULL;
+    int status = real != NULL && euidaccess(real, W_OK) != 0 ? -errno : 0;
+
+    if (status == 0 &&
+        asprintf(&beside, "%s.tmp.%d", real != NULL ? real : file, (int)getpid()) < 0)
+        status = -ENOMEM;
+    if (status == 0) {
+        int fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        status = fd < 0 ? -errno : 0;
+        if (fd >= 0) {
+            unlink(beside);
+            close(fd);
+        }
+        free(beside);
+    }
+    free(real);
+    return status;
+}
+
 static int prepare(struct learning *l, const char *output, const char *runs)
 {
     if (output == NULL)
@@ -248,7 +274,11 @@ static int prepare(struct learning *l, const char *output, const char *runs)
     if (l->file == NULL)
         return tool_failed("learn", "%s: %s", output, strerror(errno));
     l->stdin_at = lseek(STDIN_FILENO, 0, SEEK_CUR);
-    return look_at_file(l);
+    int status = look_at_file(l);
+    int failed = status == 0 ? try_to_write(l->file) : 0;
+    if (failed != 0)
+        return tool_failed("learn", "%s: cannot be written: %s", output, strerror(-failed));
+    return status;
 }
 
 int cmd_learn(int argc, char **argv)

@@ -96,6 +96,28 @@ with Directory() as there:
              if broken.read_text() == '{"hakmem_policy": 1,}' else ["it was changed"])
 
 with Directory() as there:
+    file = there / "no" / "p.json"
+    ended = learn("-o", file, "--", ECHO, "hello")
+    tap.case("nowhere to write, said before the program is run",
+             expect(ended, 125, "", f"hakmem learn: {file}: cannot be written: No such file or directory\n"))
+    ended = learn("-o", there / "p.json", "--", "./none")
+    tap.case("the trial leaves no file behind", [] if os.listdir(there) == [] else [os.listdir(there), str(ended)])
+
+    closed, locked = there / "closed", there / "closed" / "p.json"
+    closed.mkdir()
+    make_policy("learned", locked)
+    os.symlink(locked, there / "link.json")
+    closed.chmod(0o555)
+    reason = "root may write everywhere" if os.geteuid() == 0 else None
+    for name in (closed / "new.json", locked, there / "link.json"):
+        tap.case(f"a directory that is closed: {name.name}", [] if reason else
+                 expect(learn("-o", name, "--", ECHO), 125, "", err_lines=1, err_has=["cannot be written: Permission"]), skip=reason)
+    closed.chmod(0o755)
+    locked.chmod(0o444)
+    tap.case("a file that may not be written to", [] if reason else
+             expect(learn("-o", locked, "--", ECHO), 125, "", err_lines=1, err_has=["cannot be written: Permission"]), skip=reason)
+
+with Directory() as there:
     process = subprocess.Popen([TOOL, "learn", "-o", there / "p.json", "--", PROGRAM, "catch", str(int(signal.SIGTERM))],
                                env=environment(DOUBLE_EPISODES=60), text=True, stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE)
