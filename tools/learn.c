@@ -107,13 +107,13 @@ static struct launch_result run_once(const struct learning *l)
     return result;
 }
 
-static const char *how_it_ended(int status, char *out, size_t capacity)
+static const char *how_it_ended(const struct launch_result *result, char *out, size_t capacity)
 {
-    if (status > TOOL_SIGNAL)
-        snprintf(out, capacity, "was ended by signal %d (%s)", status - TOOL_SIGNAL,
-                 strsignal(status - TOOL_SIGNAL));
+    if (result->ended_by != 0)
+        snprintf(out, capacity, "was ended by signal %d (%s)", result->ended_by,
+                 strsignal(result->ended_by));
     else
-        snprintf(out, capacity, "ended with status %d", status);
+        snprintf(out, capacity, "ended with status %d", result->status);
     return out;
 }
 
@@ -168,7 +168,7 @@ static int learn(struct learning *l)
         }
         if (result.status != 0) {
             tool_say("learn", "run %u: %s %s; learning ends here", l->run, l->argv[0],
-                     how_it_ended(result.status, text, sizeof(text)));
+                     how_it_ended(&result, text, sizeof(text)));
             return result.status;
         }
         if (result.effect == LAUNCH_INEFFECTIVE)

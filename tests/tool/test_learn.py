@@ -78,6 +78,8 @@ with Directory() as there:
              if len(progress(ended.err)) != 3 else [])
     ended = learn("-o", there / "q.json", "--", PROGRAM, "signal", int(signal.SIGSEGV))
     tap.case("a run that crashes", expect(ended, 128 + signal.SIGSEGV, "", err_has=["ended by signal 11"]))
+    ended = learn("-o", there / "q.json", "--", PROGRAM, "exit", 255)
+    tap.case("a status that is no signal's", expect(ended, 255, "", err_has=["ended with status 255; learning ends here"]))
     ended = learn("-o", there / "q.json", "--", "./none")
     tap.case("a program that is not there", expect(ended, 127, "", err_lines=1, err_has=["./none: No such file"]))
 
