@@ -40,6 +40,7 @@ struct learning {
     uint64_t plays_before; /* learned in the file before we began */
     unsigned run;          /* runs done */
     bool no_warm;          /* the machine's memory is left as it is */
+    bool effective; /* in the last run the library was in the program, or in what it started */
 };
 
 /* stdin for this run; -1: ours. */
@@ -160,6 +161,7 @@ static int learn(struct learning *l)
         if (!result.started)
             return result.status;
         l->run++;
+        l->effective = result.effect != LAUNCH_INEFFECTIVE;
         bool decided = report_progress(l);
         if (result.signal != 0) {
             tool_say("learn", "ends here, because of signal %d (%s)", result.signal,
@@ -171,12 +173,24 @@ static int learn(struct learning *l)
                      how_it_ended(&result, text, sizeof(text)));
             return result.status;
         }
-        if (result.effect == LAUNCH_INEFFECTIVE)
+        if (!l->effective)
             return TOOL_FAILED; /* why has been said; more runs would not change it */
         if (decided && l->runs == 0)
             break;
     }
     return TOOL_OK;
+}
+
+/* A run may have learned and lost it all, and what it did then looks like what did nothing. */
+static void say_nothing_was_learned(void)
+{
+    const struct option_row *period = option_named("save_s");
+
+    tool_say("learn",
+             "nothing was learned: the program allocated and freed no block of 64 KiB or more, or "
+             "it was ended by a signal or by _exit(): learning is saved at exit() and every %s "
+             "(%" PRIu64 " s), and what ends otherwise loses what came after the last save",
+             period->environment, period->otherwise);
 }
 
 /* The last words: the table. */
@@ -189,10 +203,8 @@ static int conclude(const struct learning *l, int status)
         policy_doc_free(doc);
         return status != TOOL_OK ? status : TOOL_FAILED;
     }
-    if (in.plays == l->plays_before && status == TOOL_OK)
-        tool_say("learn",
-                 "nothing was learned: the program allocated and freed no block of 64 KiB or "
-                 "more, or ended without its exit handlers");
+    if (in.plays == l->plays_before && l->effective)
+        say_nothing_was_learned();
     else if (in.count != 0)
         learn_print_table(stderr, &in, l->plays_before, l->run);
     if (in.hot_decided < in.hot && status == TOOL_OK)

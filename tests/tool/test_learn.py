@@ -86,9 +86,13 @@ with Directory() as there:
     ended = learn("-o", there / "q.json", "--", ECHO, episodes="")
     tap.case("nothing to learn", expect(ended, 0, "\n", err_has=["nothing was learned"])
              if len(progress(ended.err)) != 1 else [])
+    saved = "learning is saved at exit() and every HAKMEM_SAVE_SECONDS (30 s), and what ends otherwise loses"
+    for words, status in ((("signal", 9), 137), (("signal", 11), 139), (("leave", 0), 0), (("leave", 3), 3)):
+        ended = learn("-o", there / "q.json", "--", PROGRAM, *words)
+        tap.case(f"what is learned is lost: {words}", expect(ended, status, "", err_has=["nothing was learned", saved]))
     ended = learn("-o", there / "q.json", "--", STATIC, "exit", 0)
     tap.case("a static program", expect(ended, 125, "", err_has=["statically linked"])
-             if len(progress(ended.err)) > 1 else [])
+             if len(progress(ended.err)) > 1 or "nothing was learned" in ended.err else [])
 
     broken = there / "broken.json"
     broken.write_text('{"hakmem_policy": 1,}')
