@@ -353,6 +353,9 @@ void policy_start(const struct os_machine *machine, bool have_arena)
     policy.learns = policy.learns && policy.looks_up;
     if (policy.learns)
         start_learning();
+    if (policy.learns && config.policy == NULL)
+        os_say("HAKMEM_MODE=learn: expected HAKMEM_POLICY, a file to learn into; what is learned "
+               "is lost unless the program saves it");
 }
 
 /* ---- loading and saving ---- */
