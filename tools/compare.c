@@ -217,6 +217,18 @@ static int add_variants(struct compare *c, const struct request *r)
     return TOOL_OK;
 }
 
+/* Whether the word is an option whose value is the word after it: "--runs" or "-n", but not "--runs=1". */
+static bool takes_next(const struct arg *rows, const char *word)
+{
+    for (const struct arg *row = rows; row->name != NULL; row++) {
+        bool by_letter = row->letter != 0 && word[1] == row->letter && word[2] == '\0';
+        bool by_name = strncmp(word, "--", 2) == 0 && strcmp(word + 2, row->name) == 0;
+        if (row->text != NULL && (by_letter || by_name))
+            return true;
+    }
+    return false;
+}
+
 /*
  * Takes each --peer and its value out of argv: it is the one option that may come again. Stops at
  * the program, which is the first word that is neither an option nor the value of one.
@@ -225,7 +237,7 @@ static int take_peers(int *argc, char **argv, const struct arg *rows, struct req
 {
     int kept = 1, at = 1;
 
-    while (at < *argc && argv[at][0] == '-' && strcmp(argv[at], "--") != 0) {
+    while (at < *argc && argv[at][0] == '-' && argv[at][1] != '\0' && strcmp(argv[at], "--") != 0) {
         bool alone = strcmp(argv[at], "--peer") == 0;
         if (alone || strncmp(argv[at], "--peer=", strlen("--peer=")) == 0) {
             const char *value = alone ? argv[at + 1] : argv[at] + strlen("--peer=");
@@ -237,10 +249,7 @@ static int take_peers(int *argc, char **argv, const struct arg *rows, struct req
             at += alone ? 2 : 1;
             continue;
         }
-        bool has_value = false;
-        for (const struct arg *row = rows; row->name != NULL; row++)
-            has_value |= row->text != NULL && strncmp(argv[at], "--", 2) == 0 &&
-                         strcmp(argv[at] + 2, row->name) == 0;
+        bool has_value = takes_next(rows, argv[at]);
         argv[kept++] = argv[at++];
         if (has_value && at < *argc)
             argv[kept++] = argv[at++];
@@ -378,7 +387,7 @@ int cmd_compare(int argc, char **argv)
     static struct compare_variant variants[VARIANTS_MAX];
     struct request r = {.arms = default_arms};
     struct compare c = {.variants = variants};
-    const char *unused = NULL;
+    const char *unused = NULL; /* take_peers() has them all */
     const struct arg rows[] = {
         {'n', "runs", "N", "runs of each variant, 1 to 1000 (10)", &r.runs, NULL},
         {'p', "policy", "FILE", "adds the variant 'learned': this policy, frozen", &r.policy, NULL},
@@ -386,8 +395,8 @@ int cmd_compare(int argc, char **argv)
         {'w', "with", "LIST",
          "other allocators by name, with commas between; installed: all there are", &r.with, NULL},
         {0, "peer", "NAME=FILE", "another allocator's library; may come again", &unused, NULL},
-        {0, "warm-gib", "GIB", "memory to warm before each run (4, or half of what is free)",
-         &r.warm_gib, NULL},
+        {0, "warm-gib", "GIB", "so much memory is warmed before each run instead", &r.warm_gib,
+         NULL},
         {0, "no-warm", NULL, "do not warm memory", NULL, &r.no_warm},
         {0, "json", NULL, "one object a line: runs, summaries, verdict", NULL, &r.json},
         {0, NULL, NULL, NULL, NULL, NULL},
@@ -399,5 +408,7 @@ int cmd_compare(int argc, char **argv)
         return status;
     if (!args_parse(argc, argv, rows, ARGS_THEN_COMMAND, &operands, &status))
         return status;
+    if (unused != NULL)
+        return tool_usage("compare", "--peer %s: expected it before the program", unused);
     return compare(&r, &c, &operands);
 }

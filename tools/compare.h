@@ -14,6 +14,7 @@
     M(WALL_MS, "wall_ms")         /* from exec to exit */                                          \
     M(CPU_MS, "cpu_ms")           /* user and system, its waited-for children's too */             \
     M(AVERAGE_MIB, "average_mib") /* resident, over time */                                        \
+    M(COST_MS, "cost_ms")         /* CPU time, and the price of what was resident */               \
     M(PEAK_MIB, "peak_mib")       /* the kernel's high-water mark */                               \
     M(FAULTS, "faults")           /* minor; of hakmem-bench's work alone where that is run */      \
     M(PROCESS_FAULTS, "process_faults") /* minor and major, of the whole process */                \

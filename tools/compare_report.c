@@ -3,15 +3,19 @@
  * each run and each variant; and the verdict on the learned policy.
  *
  * The verdict is a rule, not an opinion: a policy that makes the program slower than the system's
- * malloc, or that lets `vm` take over 500 page faults a run, is to be rolled back.
+ * malloc, or dearer than hakmem's defaults by what the library minimises, CPU time and priced memory, or
+ * that lets `vm` take over 500 page faults a run, is to be rolled back.
  */
 #include "compare.h"
 #include "text.h"
 
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/attr.h"
 
 static const double faults_limit = 500; /* of a run of hakmem-bench vm */
 
@@ -251,38 +255,77 @@ struct verdict {
     char reason[200];
 };
 
+/* What the learned policy is held against, by one measure. */
+struct against {
+    const struct compare_variant *other; /* NULL: it is left out */
+    enum compare_measure measure;
+    const char *what, *whose;
+};
+
+/* NULL: there is none, or it has not been run. */
+static const struct compare_variant *hakmem_named(const struct compare *c, const char *name)
+{
+    for (size_t i = 0; i < c->variant_count; i++)
+        if (c->variants[i].is_hakmem && strcmp(c->variants[i].name, name) == 0)
+            return c->variants[i].sample_count != 0 ? &c->variants[i] : NULL;
+    return NULL;
+}
+
+HAK_PRINTF(2, 3) static void add_reason(struct verdict *verdict, const char *format, ...)
+{
+    size_t used = strlen(verdict->reason);
+    char part[sizeof(verdict->reason)];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(part, sizeof(part), format, args);
+    va_end(args);
+    snprintf(verdict->reason + used, sizeof(verdict->reason) - used, "%s%s", used > 0 ? "; " : "",
+             part);
+}
+
+/* False: it is left out, or not known. */
+static bool weigh(struct verdict *verdict, const struct compare_variant *learned,
+                  const struct against *a)
+{
+    if (a->other == NULL || a->other->failure != NULL)
+        return false;
+    struct spread own = spread_of(learned, a->measure), base = spread_of(a->other, a->measure);
+    if (isnan(own.median) || isnan(base.median) || base.median <= 0)
+        return false;
+    double ratio = own.median / base.median;
+    bool draw = is_draw(&own, &base);
+    verdict->keep = verdict->keep && (draw || ratio <= 1);
+    add_reason(verdict, "%s %.2fx of %s%s", a->what, ratio, a->whose, draw ? ", a draw" : "");
+    return true;
+}
+
 static struct verdict verdict_of(const struct compare *c)
 {
     struct verdict verdict = {0};
-    const struct compare_variant *learned = NULL;
-
-    for (size_t i = 0; i < c->variant_count; i++)
-        if (c->variants[i].is_hakmem && strcmp(c->variants[i].name, "learned") == 0)
-            learned = &c->variants[i];
-    if (learned == NULL || learned->sample_count == 0 || c->variants[0].sample_count == 0)
-        return verdict;
+    const struct compare_variant *learned = hakmem_named(c, "learned");
     const char *what = c->is_bench ? "latency" : "wall time";
-    struct spread base = spread_of(&c->variants[0], COMPARE_LATENCY_US);
-    struct spread own = spread_of(learned, COMPARE_LATENCY_US);
-    double faults = spread_of(learned, COMPARE_FAULTS).median;
-    double ratio = own.median / base.median;
-    bool draw = is_draw(&own, &base);
-    bool limited = c->is_bench && strcmp(c->scenario, "vm") == 0;
+    const struct against system = {&c->variants[0], COMPARE_LATENCY_US, what, "system malloc's"};
+    const struct against otherwise = {hakmem_named(c, "default"), COMPARE_COST_MS,
+                                      "CPU time and priced memory", "the default's"};
 
+    if (learned == NULL || c->variants[0].sample_count == 0)
+        return verdict;
     verdict.given = true;
-    verdict.keep = learned->failure == NULL && (draw || ratio <= 1);
+    verdict.keep = learned->failure == NULL;
     if (learned->failure != NULL) {
-        snprintf(verdict.reason, sizeof(verdict.reason), "%s", learned->failure);
+        add_reason(&verdict, "%s", learned->failure);
         return verdict;
     }
-    int n = draw ? snprintf(verdict.reason, sizeof(verdict.reason),
-                            "%s no different from system malloc's", what)
-                 : snprintf(verdict.reason, sizeof(verdict.reason), "%s %.2fx of system malloc's",
-                            what, ratio);
-    if (limited) {
+    if (!weigh(&verdict, learned, &system)) {
+        verdict.keep = false;
+        add_reason(&verdict, "%s not known", what);
+    }
+    weigh(&verdict, learned, &otherwise);
+    if (c->is_bench && strcmp(c->scenario, "vm") == 0) {
+        double faults = spread_of(learned, COMPARE_FAULTS).median;
         verdict.keep = verdict.keep && faults <= faults_limit;
-        snprintf(verdict.reason + n, sizeof(verdict.reason) - (size_t)n,
-                 "; %.0f page faults a run, of at most %.0f", faults, faults_limit);
+        add_reason(&verdict, "%.0f page faults a run, of at most %.0f", faults, faults_limit);
     }
     return verdict;
 }

@@ -9,16 +9,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* How an id begins, as it is printed or, with 0x before it, as the file has it; 0x alone begins none. */
+static bool begins_id(uint64_t id, const char *name)
+{
+    char digits[17];
+
+    if (strncasecmp(name, "0x", 2) == 0)
+        name += 2;
+    snprintf(digits, sizeof(digits), "%016" PRIx64, id);
+    return name[0] != '\0' && strncasecmp(digits, name, strlen(name)) == 0;
+}
+
 /* A site is named by its id, by how its id begins, or by a part of its symbol or place. */
 static bool is_asked_for(const struct policy_site *site, const char *name)
 {
-    char id[17], place[128];
+    char place[128];
 
-    if (name == NULL)
+    if (name == NULL || begins_id(site->id, name))
         return true;
-    snprintf(id, sizeof(id), "%016" PRIx64, site->id);
-    if (strncasecmp(id, name, strlen(name)) == 0)
-        return true;
+    if (strcasecmp(name, "0x") == 0) /* a part of every offset */
+        return false;
     insight_place_text(site, place, sizeof(place));
     return strstr(site->symbol, name) != NULL || strstr(place, name) != NULL;
 }

@@ -161,7 +161,7 @@ static bool asks_to_end(int number)
     return number == SIGHUP || number == SIGINT || number == SIGQUIT || number == SIGTERM;
 }
 
-/* The status a shell gives. *asked: the last signal that asked us to end meanwhile. */
+/* The status as waitpid(2) gives it. *asked: the last signal that asked us to end meanwhile. */
 static int wait_for(pid_t pid, const struct signals *signals, int *asked)
 {
     bool ended = false;
@@ -177,7 +177,7 @@ static int wait_for(pid_t pid, const struct signals *signals, int *asked)
         if (asks_to_end(number))
             *asked = number;
         if (ended && number < 0)
-            return WIFSIGNALED(status) ? TOOL_SIGNAL + WTERMSIG(status) : WEXITSTATUS(status);
+            return status;
         if (!ended && number > 0 && number != SIGCHLD && info.si_code != SI_KERNEL)
             kill(pid, number);
     }
@@ -243,9 +243,11 @@ struct launch_result launch(const struct launch *what)
         result.status = tool_failed(what->command, "cannot start a process: %s", strerror(-failed));
         return result;
     }
-    result.status = wait_for(child.pid, &signals, &result.signal);
+    int status = wait_for(child.pid, &signals, &result.signal);
     give_signals_back(&signals);
     result.started = child.exec_errno == 0;
+    result.ended_by = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+    result.status = result.ended_by != 0 ? TOOL_SIGNAL + result.ended_by : WEXITSTATUS(status);
     if (result.started)
         result.effect = effect_of(&child);
     else

@@ -32,6 +32,7 @@ enum launch_effect {
 
 struct launch_result {
     int status;   /* as a shell gives it: 128 + n after signal n; 125 to 127 as TOOL_... */
+    int ended_by; /* the signal that did; 0: it ended by itself, if with a status above 128 */
     bool started; /* the program ran; else why not has been said */
     int signal;   /* the last that asked us to end meanwhile (HUP, INT, QUIT, TERM); 0: none */
     enum launch_effect effect;

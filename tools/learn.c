@@ -40,6 +40,7 @@ struct learning {
     uint64_t plays_before; /* learned in the file before we began */
     unsigned run;          /* runs done */
     bool no_warm;          /* the machine's memory is left as it is */
+    bool effective; /* in the last run the library was in the program, or in what it started */
 };
 
 /* stdin for this run; -1: ours. */
@@ -107,13 +108,13 @@ static struct launch_result run_once(const struct learning *l)
     return result;
 }
 
-static const char *how_it_ended(int status, char *out, size_t capacity)
+static const char *how_it_ended(const struct launch_result *result, char *out, size_t capacity)
 {
-    if (status > TOOL_SIGNAL)
-        snprintf(out, capacity, "was ended by signal %d (%s)", status - TOOL_SIGNAL,
-                 strsignal(status - TOOL_SIGNAL));
+    if (result->ended_by != 0)
+        snprintf(out, capacity, "was ended by signal %d (%s)", result->ended_by,
+                 strsignal(result->ended_by));
     else
-        snprintf(out, capacity, "ended with status %d", status);
+        snprintf(out, capacity, "ended with status %d", result->status);
     return out;
 }
 
@@ -160,6 +161,7 @@ static int learn(struct learning *l)
         if (!result.started)
             return result.status;
         l->run++;
+        l->effective = result.effect != LAUNCH_INEFFECTIVE;
         bool decided = report_progress(l);
         if (result.signal != 0) {
             tool_say("learn", "ends here, because of signal %d (%s)", result.signal,
@@ -168,15 +170,27 @@ static int learn(struct learning *l)
         }
         if (result.status != 0) {
             tool_say("learn", "run %u: %s %s; learning ends here", l->run, l->argv[0],
-                     how_it_ended(result.status, text, sizeof(text)));
+                     how_it_ended(&result, text, sizeof(text)));
             return result.status;
         }
-        if (result.effect == LAUNCH_INEFFECTIVE)
+        if (!l->effective)
             return TOOL_FAILED; /* why has been said; more runs would not change it */
         if (decided && l->runs == 0)
             break;
     }
     return TOOL_OK;
+}
+
+/* A run may have learned and lost it all, and what it did then looks like what did nothing. */
+static void say_nothing_was_learned(void)
+{
+    const struct option_row *period = option_named("save_s");
+
+    tool_say("learn",
+             "nothing was learned: the program allocated and freed no block of 64 KiB or more, or "
+             "it was ended by a signal or by _exit(): learning is saved at exit() and every %s "
+             "(%" PRIu64 " s), and what ends otherwise loses what came after the last save",
+             period->environment, period->otherwise);
 }
 
 /* The last words: the table. */
@@ -189,10 +203,8 @@ static int conclude(const struct learning *l, int status)
         policy_doc_free(doc);
         return status != TOOL_OK ? status : TOOL_FAILED;
     }
-    if (in.plays == l->plays_before && status == TOOL_OK)
-        tool_say("learn",
-                 "nothing was learned: the program allocated and freed no block of 64 KiB or "
-                 "more, or ended without its exit handlers");
+    if (in.plays == l->plays_before && l->effective)
+        say_nothing_was_learned();
     else if (in.count != 0)
         learn_print_table(stderr, &in, l->plays_before, l->run);
     if (in.hot_decided < in.hot && status == TOOL_OK)
@@ -231,6 +243,32 @@ static int look_at_file(struct learning *l)
     return 0;
 }
 
+/*
+ * Whether the library will be able to save there: what it writes is a new file beside the policy, of a link beside its
+ * target, that takes its name, and a policy that may not be written to is not replaced. Tried, because a
+ * directory's permissions are not all that may forbid it. 0 or -errno.
+ */
+static int try_to_write(const char *file)
+{
+    char *real = realpath(file, NULL), *beside = NULL;
+    int status = real != NULL && euidaccess(real, W_OK) != 0 ? -errno : 0;
+
+    if (status == 0 &&
+        asprintf(&beside, "%s.tmp.%d", real != NULL ? real : file, (int)getpid()) < 0)
+        status = -ENOMEM;
+    if (status == 0) {
+        int fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        status = fd < 0 ? -errno : 0;
+        if (fd >= 0) {
+            unlink(beside);
+            close(fd);
+        }
+        free(beside);
+    }
+    free(real);
+    return status;
+}
+
 static int prepare(struct learning *l, const char *output, const char *runs)
 {
     if (output == NULL)
@@ -248,7 +286,11 @@ static int prepare(struct learning *l, const char *output, const char *runs)
     if (l->file == NULL)
         return tool_failed("learn", "%s: %s", output, strerror(errno));
     l->stdin_at = lseek(STDIN_FILENO, 0, SEEK_CUR);
-    return look_at_file(l);
+    int status = look_at_file(l);
+    int failed = status == 0 ? try_to_write(l->file) : 0;
+    if (failed != 0)
+        return tool_failed("learn", "%s: cannot be written: %s", output, strerror(-failed));
+    return status;
 }
 
 int cmd_learn(int argc, char **argv)

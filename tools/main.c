@@ -33,15 +33,16 @@ const struct command commands[] = {
      "line says why.\n"},
     {"merge", cmd_merge, "FILE... -o FILE", "merge what several policies learned into one",
      "The result is written only when every policy could be read, and replaces the output as\n"
-     "a whole.\n"},
+     "a whole. Processes that learn into the output wait meanwhile, and are waited for, at its\n"
+     "lock file, which stays.\n"},
     {"compare", cmd_compare,
      "[--policy FILE] [--arms LIST] [--with LIST] [--peer NAME=FILE]... [--] PROGRAM [ARGUMENT...]",
      "measure a program under several allocators, interleaved",
      "Runs it under the system's malloc, hakmem (off, default, fixed arms, the policy) and\n"
-     "others in turns, and warms memory before each run. Ends with medians and spreads, and with a "
-     "policy\n"
-     "the verdict: keep or roll back. Exit status 1: a variant was given up, because its\n"
-     "library was not in the process or the program failed.\n"},
+     "others in turns, and warms memory before each run: 4 GiB, but at most half of what is\n"
+     "free and a quarter of what the control group may have. Ends with medians and spreads,\n"
+     "and with a policy the verdict: keep or roll back. Exit status 1: a variant was given up,\n"
+     "because its library was not in the process or the program failed.\n"},
     {"options", cmd_options, "[--markdown]", "list the environment variables the library reads",
      NULL},
     {NULL, NULL, NULL, NULL, NULL},

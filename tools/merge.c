@@ -2,7 +2,8 @@
  * hakmem merge: what several processes or machines learned, in one policy.
  *
  * All inputs are read before anything is written, and the output is replaced as a whole, so that it may
- * be one of the inputs.
+ * be one of the inputs. Then it may be a policy that a process learns into, so the turn at it is ours from
+ * before it is read: what was saved between reading and replacing would be lost.
  */
 #include "commands.h"
 
@@ -45,6 +46,23 @@ static int write_sum(const char *path, struct policy_doc *sum, int files)
     return TOOL_OK;
 }
 
+static int merge(const char *output, const struct operands *inputs)
+{
+    struct policy_doc *sum = NULL;
+    int status = 0;
+
+    int turn = policy_file_lock(output);
+    if (turn < 0)
+        return tool_failed("merge", "%s: its lock file cannot be had: %s", output, strerror(-turn));
+    for (int i = 0; i < inputs->count && status == 0; i++)
+        status = add_file(&sum, inputs->word[i]);
+    if (status == 0)
+        status = write_sum(output, sum, inputs->count);
+    policy_file_unlock(turn);
+    policy_doc_free(sum);
+    return status;
+}
+
 int cmd_merge(int argc, char **argv)
 {
     const char *output = NULL;
@@ -53,8 +71,7 @@ int cmd_merge(int argc, char **argv)
         {0, NULL, NULL, NULL, NULL, NULL},
     };
     struct operands operands;
-    struct policy_doc *sum = NULL;
-    int status = 0;
+    int status;
 
     if (!args_parse(argc, argv, rows, ARGS_ANYWHERE, &operands, &status))
         return status;
@@ -62,11 +79,5 @@ int cmd_merge(int argc, char **argv)
         return tool_usage("merge", "expected the policy files to merge, got nothing");
     if (output == NULL)
         return tool_usage("merge", "expected -o FILE, where the merged policy goes");
-
-    for (int i = 0; i < operands.count && status == 0; i++)
-        status = add_file(&sum, operands.word[i]);
-    if (status == 0)
-        status = write_sum(output, sum, operands.count);
-    policy_doc_free(sum);
-    return status;
+    return merge(output, &operands);
 }

@@ -10,23 +10,41 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "os/os.h"
+
 static const size_t piece_bytes = (size_t)64 << 20;
 static const double most_gib = 4;
+static const double gib_bytes = 1 << 30;
+
+static double smaller(double a, double b)
+{
+    return a < b ? a : b;
+}
+
+/* A quarter of the control group's limit and not all of it: others of the group have memory too, and where the
+ * limit is reached the kernel ends one of them. */
+static double share_of_group_gib(void)
+{
+    struct os_machine machine;
+
+    os->machine(&machine);
+    return (double)machine.cgroup_limit_bytes / gib_bytes / 4;
+}
 
 double warm_default_gib(void)
 {
     char line[256];
     unsigned long long kib = 0;
+    double most = smaller(most_gib, share_of_group_gib());
     FILE *f = fopen("/proc/meminfo", "re");
 
     if (f == NULL)
-        return most_gib;
+        return most;
     while (fgets(line, sizeof(line), f) != NULL)
         if (sscanf(line, "MemAvailable: %llu kB", &kib) == 1)
             break;
     fclose(f);
-    double half = (double)kib / (1 << 20) / 2;
-    return half < most_gib ? half : most_gib;
+    return smaller((double)kib * 1024 / gib_bytes / 2, most);
 }
 
 int warm_touch(double gib)

@@ -11,7 +11,8 @@
 
 #include <stddef.h>
 
-/* GiB to warm when nobody said: 4, or half of what is available where that is less. May be 0. */
+/* GiB to warm when nobody said: 4; at most half of what is available, and a quarter of what the control group may
+ * have. May be 0. */
 double warm_default_gib(void);
 
 /* Touches so much memory in this process and unmaps it. 0 or -errno. */

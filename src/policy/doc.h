@@ -215,6 +215,14 @@ int policy_file_write(const char *path, struct policy_doc *doc);
 int policy_file_merge(const char *path, struct policy_doc *delta, struct policy_error *error);
 
 /*
+ * For who reads a policy and replaces it by himself: waits for the turn at PATH.lock, so that nobody's save comes in
+ * between and is lost. The turn, to be given back with policy_file_unlock(), or -errno. Whoever has it
+ * must not call policy_file_merge() for the same path, which would wait for ever.
+ */
+int policy_file_lock(const char *path);
+void policy_file_unlock(int turn);
+
+/*
  * Adds what `from` learned to `into` (elo_merge by site, band; sums add). Different goals: -EINVAL with
  * `error`, nothing changed, unless one has no sites. Machine and calibration of `into` stay unless unknown.
  * The champion is the learner's; where nothing was played, the one that was given. Of more than CONTEXTS_MAX contexts of

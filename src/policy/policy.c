@@ -261,6 +261,17 @@ static bool is_elsewhere(const struct policy_doc *doc)
     return doc != NULL && policy_machine_known(&doc->machine) && !is_this_machine(&doc->machine);
 }
 
+/* The policy's costs are of its goal. Whoever asked for another is told, and whoever adds to them. */
+static enum policy_goal goal_of(const struct policy_doc *doc)
+{
+    if (doc == NULL || doc->nr_sites == 0 || doc->goal == (enum policy_goal)config.goal)
+        return (enum policy_goal)config.goal;
+    if (policy.learns || os->getenv("HAKMEM_GOAL") != NULL)
+        os_say("HAKMEM_GOAL: expected %s, for which %s was learned; going on with that",
+               policy_goal_names[doc->goal], config.policy);
+    return doc->goal;
+}
+
 /* Prices come from the policy; a learning process takes its own where the policy's are another machine's. */
 static void set_prices(const struct os_machine *machine)
 {
@@ -268,17 +279,11 @@ static void set_prices(const struct os_machine *machine)
     const struct policy_doc *doc = policy.doc;
     p->page_bytes = machine->page_bytes;
     p->huge_bytes = machine->huge_bytes != 0 ? machine->huge_bytes : machine->page_bytes;
-    p->goal = (enum policy_goal)config.goal;
+    p->goal = goal_of(doc);
     p->of = default_calibration;
     if (is_calibrated(doc)) {
         p->of = doc->calibration;
         memcpy(p->away, doc->away, sizeof(p->away));
-    }
-    if (doc != NULL && doc->nr_sites != 0 && doc->goal != p->goal) {
-        if (policy.learns)
-            os_say("HAKMEM_GOAL: expected %s, for which %s was learned; going on with that",
-                   policy_goal_names[doc->goal], config.policy);
-        p->goal = doc->goal;
     }
     if (!policy.learns)
         return;
@@ -353,6 +358,9 @@ void policy_start(const struct os_machine *machine, bool have_arena)
     policy.learns = policy.learns && policy.looks_up;
     if (policy.learns)
         start_learning();
+    if (policy.learns && config.policy == NULL)
+        os_say("HAKMEM_MODE=learn: expected HAKMEM_POLICY, a file to learn into; what is learned "
+               "is lost unless the program saves it");
 }
 
 /* ---- loading and saving ---- */

@@ -433,3 +433,20 @@ int policy_file_merge(const char *path, struct policy_doc *delta, struct policy_
     policy_scratch_release(p, sizeof(*p));
     return status;
 }
+
+int policy_file_lock(const char *path)
+{
+    struct place *p = policy_scratch_map(sizeof(*p));
+    if (p == NULL)
+        return -ENOMEM;
+    int status = find_place(p, path);
+    if (status == 0)
+        status = lock(p);
+    policy_scratch_release(p, sizeof(*p));
+    return status;
+}
+
+void policy_file_unlock(int turn)
+{
+    unlock(turn);
+}

@@ -2,6 +2,7 @@
  * A program to be run by the tests of the tool.
  *
  *   exit N             ends with that status
+ *   leave N            ends with that status at once, by _exit
  *   signal N           ends itself with that signal
  *   catch N            prints "ready", waits for signal N, prints "caught N" and ends with status 9
  *   start PROGRAM ...  runs that and passes its status on
@@ -62,6 +63,8 @@ int main(int argc, char **argv)
 {
     if (argc >= 3 && strcmp(argv[1], "exit") == 0)
         return atoi(argv[2]);
+    if (argc >= 3 && strcmp(argv[1], "leave") == 0)
+        _exit(atoi(argv[2]));
     if (argc >= 3 && strcmp(argv[1], "signal") == 0)
         return raise(atoi(argv[2]));
     if (argc >= 3 && strcmp(argv[1], "catch") == 0)

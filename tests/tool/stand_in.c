@@ -1,12 +1,14 @@
 /*
  * Stands in for libhakmem.so in the tests of `hakmem compare`, with behaviour that is known: under
  * HAK_TEST_GOOD=1 blocks of 1 MiB and more come from one buffer that is resident already, else from
- * the C library. At exit it writes fixed statistics to HAKMEM_STATS.
+ * the C library. HAK_TEST_WASTE=learned burns 300 ms of CPU time where HAKMEM_POLICY is set, =default where it is
+ * not. At exit it writes fixed statistics to HAKMEM_STATS.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #define API __attribute__((visibility("default")))
@@ -24,8 +26,20 @@ API const char *hak_version(void)
     return "hakmem 0.0.test";
 }
 
+static void waste_time(void)
+{
+    struct timespec used = {0};
+
+    while (used.tv_sec == 0 && used.tv_nsec < 300000000)
+        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+}
+
 __attribute__((constructor)) static void start(void)
 {
+    const char *who = getenv("HAK_TEST_WASTE");
+
+    if (who != NULL && (getenv("HAKMEM_POLICY") != NULL) == (strcmp(who, "learned") == 0))
+        waste_time();
     if (getenv("HAK_TEST_GOOD") != NULL)
         buffer = mmap(NULL, BUFFER_BYTES, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);

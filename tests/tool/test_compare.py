@@ -8,6 +8,7 @@ import ctypes.util
 import json
 import os
 import pathlib
+import re
 import shutil
 import statistics
 import subprocess
@@ -21,6 +22,7 @@ hakmem, bench, stand_in, impostor = sys.argv[1:5]
 library = sys.argv[5] if len(sys.argv) > 5 else None
 directory = tempfile.TemporaryDirectory()
 policy = os.path.join(directory.name, "policy.json")
+stand_in_too = shutil.copy(stand_in, os.path.join(directory.name, "stand_in_too.so"))
 pathlib.Path(policy).write_text("{}")
 
 KNOWN = ["mimalloc", "jemalloc", "tcmalloc_minimal"]
@@ -29,6 +31,8 @@ BAD_ARGUMENTS = [
     ["--arms", "mmap/huge/touch/keep,mmap/huge/touch/keep", "true"], ["--peer", "x", "true"], ["--peer"],
     ["--peer", "x=/nosuch/lib.so", "true"], ["--with", "nosuch", "true"], ["--with", "", "true"], ["--with"],
     ["--peer", "system malloc=" + stand_in, "true"],
+    ["-n1", "--peer", "x=" + stand_in, "true"],
+    ["-n", "1", "--peer", "x=/nosuch/lib.so", "true"],
     ["--warm-gib", "much", "true"], ["--warm-gib", "nan", "true"], ["--policy", "/nosuch", "true"], ["--nosuch", "true"],
 ]
 
@@ -69,7 +73,7 @@ def measures():
         own = [o for o in runs if o["variant"] == s["variant"]]
         if len(own) != 3:
             complaints.append(f"{s['variant']}: {len(own)} runs")
-        for measure in ["latency_us", "wall_ms", "cpu_ms", "average_mib", "peak_mib", "faults"]:
+        for measure in ["latency_us", "wall_ms", "cpu_ms", "average_mib", "cost_ms", "peak_mib", "faults"]:
             values = [o[measure] for o in own]
             want = (round(statistics.median(values), 3), min(values), max(values))
             got = tuple(s[measure][n] for n in ("median", "min", "max"))
@@ -78,19 +82,37 @@ def measures():
             least = min(o[measure]["median"] for o in summaries)
             if abs(s[measure]["to_best"] - s[measure]["median"] / least) > 0.01 * s[measure]["to_best"] + 0.001:
                 complaints.append(f"{s['variant']} {measure}: {s[measure]}, where the best is {least}")
+        for o in own:
+            cost = o["cpu_ms"] + 133 * o["average_mib"] / 1024 * o["wall_ms"] / 1000
+            if abs(o["cost_ms"] - cost) > 0.002:
+                complaints.append(f"{s['variant']}: cost {o['cost_ms']}, expected {cost}")
         statistics_of = (own[0]["cache_hit_percent"], own[0]["batch_flushes"])
         if statistics_of != ((None, None) if s["variant"] == "system malloc" else (95, 2)):
             complaints.append(f"{s['variant']}: statistics {statistics_of}")
     return complaints
 
 
-def verdict(want, reason, policy_given=True, **variables):
+def verdict(want, *reasons, policy_given=True, **variables):
     r = small("--json", *(["--policy", policy] if policy_given else []), bench, "vm", "--quick", **variables)
     found = objects(r, "verdict")
     if r.returncode != 0 or len(found) != (1 if want else 0):
         return [f"status {r.returncode}: {r.stdout}{r.stderr}"]
-    if want and (found[0]["verdict"] != want or reason not in found[0]["reason"]):
-        return [f"expected {want} because of {reason}: {found[0]}"]
+    if want and (found[0]["verdict"] != want or any(reason not in found[0]["reason"] for reason in reasons)):
+        return [f"expected {want} because of {reasons}: {found[0]}"]
+    return []
+
+
+def verdict_by_cost(want, sign, **variables):
+    """The latency is far better than system malloc's; what is burned before the work counts for the cost only."""
+    r = small("--json", "--policy", policy, bench, "vm", "--quick", HAK_TEST_GOOD="1", **variables)
+    found = objects(r, "verdict")
+    if r.returncode != 0 or len(found) != 1:
+        return [f"status {r.returncode}: {r.stdout}{r.stderr}"]
+    latency = re.search(r"latency ([\d.]+)x of system malloc's", found[0]["reason"])
+    cost = re.search(r"CPU time and priced memory ([\d.]+)x of the default's(?!, a draw)", found[0]["reason"])
+    if found[0]["verdict"] != want or latency is None or cost is None or float(latency.group(1)) >= 1 or \
+            (float(cost.group(1)) - 1) * sign <= 0:
+        return [f"expected {want} by the cost: {found[0]}"]
     return []
 
 
@@ -199,6 +221,21 @@ def installed():
             yield f"{name} twice: status {r.returncode}: {r.stderr}"
 
 
+def peers():
+    """A peer is taken wherever it stands before the program, and what follows the program is the program's."""
+    one, other = f"one={stand_in}", os.path.join(directory.name, "other.so")
+    shutil.copy(stand_in, other)
+    for words in (["-n", "1", "--peer", one, "-a", "none", f"--peer=other={other}"], ["-n", "1", "-p", policy,
+                  "--peer", one, "-a", "none", "--peer", f"other={other}"]):
+        r = compare("--no-warm", "--json", *words, bench, "json", "--quick", with_library=stand_in_too)
+        names = {s["variant"] for s in objects(r, "summary")}
+        if r.returncode != 0 or not {"one", "other"} <= names:
+            yield f"{words}: status {r.returncode}, {names}: {r.stderr}"
+    r = compare("--no-warm", "--json", "-n", "1", "-a", "none", "sh", "-c", '[ "$*" = "--peer x" ]', "sh", "--peer", "x")
+    if r.returncode != 0:
+        yield f"the program's own --peer: {r.stderr}"
+
+
 def leftovers():
     left = [name for name in os.listdir(directory.name) if name.startswith("hakmem-compare")]
     if left:
@@ -216,9 +253,10 @@ def real_library():
 tap = Tap()
 tap.case("bad arguments are one line on stderr and status 2", bad_arguments())
 tap.case("medians and ranges are those of the runs, statistics those of the library", measures())
-tap.case("no policy, no verdict", verdict(None, "", policy_given=False))
+tap.case("no policy, no verdict", verdict(None, policy_given=False))
 tap.case("over 500 faults of vm: roll back", verdict("roll back", "page faults a run, of at most 500"))
-tap.case("faster and few faults: keep", verdict("keep", "x of system malloc's", HAK_TEST_GOOD="1"))
+tap.case("faster and few faults, and cheaper than the defaults: keep", verdict_by_cost("keep", -1, HAK_TEST_WASTE="default"))
+tap.case("as fast, and dearer than the defaults: roll back", verdict_by_cost("roll back", 1, HAK_TEST_WASTE="learned"))
 tap.case("a draw is where the intervals overlap", draws())
 tap.case("a library that leaves malloc alone is found out", wrong_library(bench, "json", "--quick", with_library=impostor))
 tap.case("a peer that leaves malloc alone is found out",
@@ -232,6 +270,7 @@ skip = None if shutil.which("strace") else "no strace here"
 tap.case("where tracing is not allowed", [] if skip else untraced(), skip=skip)
 known = [name for name in KNOWN if ctypes.util.find_library(name)]
 tap.case("allocators by name", installed() if known else [], skip=None if known else f"none of {KNOWN} here")
+tap.case("peers beside options by a letter", peers())
 tap.case("nothing is left behind", leftovers())
 tap.case("the library itself", real_library() if library else [], skip=None if library else "libhakmem.so is not built")
 tap.end()

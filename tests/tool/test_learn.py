@@ -78,15 +78,21 @@ with Directory() as there:
              if len(progress(ended.err)) != 3 else [])
     ended = learn("-o", there / "q.json", "--", PROGRAM, "signal", int(signal.SIGSEGV))
     tap.case("a run that crashes", expect(ended, 128 + signal.SIGSEGV, "", err_has=["ended by signal 11"]))
+    ended = learn("-o", there / "q.json", "--", PROGRAM, "exit", 255)
+    tap.case("a status that is no signal's", expect(ended, 255, "", err_has=["ended with status 255; learning ends here"]))
     ended = learn("-o", there / "q.json", "--", "./none")
     tap.case("a program that is not there", expect(ended, 127, "", err_lines=1, err_has=["./none: No such file"]))
 
     ended = learn("-o", there / "q.json", "--", ECHO, episodes="")
     tap.case("nothing to learn", expect(ended, 0, "\n", err_has=["nothing was learned"])
              if len(progress(ended.err)) != 1 else [])
+    saved = "learning is saved at exit() and every HAKMEM_SAVE_SECONDS (30 s), and what ends otherwise loses"
+    for words, status in ((("signal", 9), 137), (("signal", 11), 139), (("leave", 0), 0), (("leave", 3), 3)):
+        ended = learn("-o", there / "q.json", "--", PROGRAM, *words)
+        tap.case(f"what is learned is lost: {words}", expect(ended, status, "", err_has=["nothing was learned", saved]))
     ended = learn("-o", there / "q.json", "--", STATIC, "exit", 0)
     tap.case("a static program", expect(ended, 125, "", err_has=["statically linked"])
-             if len(progress(ended.err)) > 1 else [])
+             if len(progress(ended.err)) > 1 or "nothing was learned" in ended.err else [])
 
     broken = there / "broken.json"
     broken.write_text('{"hakmem_policy": 1,}')
@@ -94,6 +100,28 @@ with Directory() as there:
     tap.case("a file that is no policy is left alone",
              expect(ended, 2, "", err_lines=1, err_has=["broken.json", "line 1"])
              if broken.read_text() == '{"hakmem_policy": 1,}' else ["it was changed"])
+
+with Directory() as there:
+    file = there / "no" / "p.json"
+    ended = learn("-o", file, "--", ECHO, "hello")
+    tap.case("nowhere to write, said before the program is run",
+             expect(ended, 125, "", f"hakmem learn: {file}: cannot be written: No such file or directory\n"))
+    ended = learn("-o", there / "p.json", "--", "./none")
+    tap.case("the trial leaves no file behind", [] if os.listdir(there) == [] else [os.listdir(there), str(ended)])
+
+    closed, locked = there / "closed", there / "closed" / "p.json"
+    closed.mkdir()
+    make_policy("learned", locked)
+    os.symlink(locked, there / "link.json")
+    closed.chmod(0o555)
+    reason = "root may write everywhere" if os.geteuid() == 0 else None
+    for name in (closed / "new.json", locked, there / "link.json"):
+        tap.case(f"a directory that is closed: {name.name}", [] if reason else
+                 expect(learn("-o", name, "--", ECHO), 125, "", err_lines=1, err_has=["cannot be written: Permission"]), skip=reason)
+    closed.chmod(0o755)
+    locked.chmod(0o444)
+    tap.case("a file that may not be written to", [] if reason else
+             expect(learn("-o", locked, "--", ECHO), 125, "", err_lines=1, err_has=["cannot be written: Permission"]), skip=reason)
 
 with Directory() as there:
     process = subprocess.Popen([TOOL, "learn", "-o", there / "p.json", "--", PROGRAM, "catch", str(int(signal.SIGTERM))],

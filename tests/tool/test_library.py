@@ -16,8 +16,13 @@ def real(*words, **more):
 
 
 tap.case("it is found beside the tool", expect(real("run", "sh", "-c", "echo $LD_PRELOAD"), 0, f"{LIBRARY}\n", ""))
-for mode in ("frozen", "learn", "off"):
-    tap.case(f"it is in effect, mode {mode}", expect(real("run", "--mode", mode, "--", PROGRAM, "exit", 7), 7, "", ""))
+with Directory() as there:
+    for mode in ("frozen", "learn", "off"):
+        policy = ["--policy", there / "p.json"] if mode == "learn" else []
+        tap.case(f"it is in effect, mode {mode}", expect(real("run", "--mode", mode, *policy, "--", PROGRAM, "exit", 7), 7, "", ""))
+tap.case("it says that learning without a policy is for nothing",
+         expect(real("run", "--mode", "learn", "--", BENCH, "vm", "--quick"), 0, err_lines=1,
+                err_has=["hakmem: HAKMEM_MODE=learn: expected HAKMEM_POLICY"]))
 left = real("run", "sh", "-c", "echo ${HAKMEM_HANDSHAKE-unset}; ls /proc/self/fd | wc -l")
 plain = len(os.popen("ls /proc/self/fd < /dev/null").read().split())
 tap.case("the handshake leaves nothing behind", expect(left, 0, f"unset\n{plain}\n", ""))

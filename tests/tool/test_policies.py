@@ -71,7 +71,7 @@ with Directory() as there:
     tap.case("inspect --json: blocks not measured cost what the champion's do", [] if after["episodes"] ==
              before["episodes"] + 1000 and abs(after["cost_ns"] - before["cost_ns"] - 1000 * each) < 1000 else [before, after])
 
-    for name in (VM, "1111", "VM_ROUND".lower(), "bench+0x4f21"):
+    for name in (VM, "1111", f"0x{VM}", "0x1111", "0X11112", "VM_ROUND".lower(), "bench+0x4f21"):
         ended = hakmem("inspect", made["learned"], "--site", name)
         arms = re.findall(r"^  ((?:heap|mmap)/\w+/\w+/\w+) ", ended.out, re.M)
         # The champion has a row and begins the reason.
@@ -79,6 +79,8 @@ with Directory() as there:
                  if len(arms) != 25 or len(set(arms)) != 24 or SPARSE in ended.out else [])
     tap.case("inspect --site: none such", expect(hakmem("inspect", made["learned"], "-s", "nowhere"), 1, "", err_lines=1,
                                                  err_has=["'nowhere'"]))
+    tap.case("inspect --site: 0x is no site", expect(hakmem("inspect", made["learned"], "-s", "0x"), 1, "", err_lines=1,
+                                                     err_has=["'0x'"]))
     tap.case("inspect: no policy", expect(hakmem("inspect", there / "bad.json"), 1, "", err_lines=1,
                                           err_has=["hakmem inspect: ", "bad.json"]))
     tap.case("inspect: an empty policy", expect(hakmem("inspect", made["empty"]), 0, err="", out_has=["0 sites"])
@@ -106,7 +108,7 @@ with Directory() as there:
     names = files(there)
     ended = hakmem("merge", made["learned"], made["other"], "-o", out)
     tap.case("merge", expect(ended, 0, f"{out}: 4 sites from 2 files\n", ""))
-    tap.case("merge: nothing else is left behind", [] if files(there) == sorted([*names, "merged.json"]) else [files(there)])
+    tap.case("merge: nothing else is left behind", [] if files(there) == sorted([*names, "merged.json", "merged.json.lock"]) else [files(there)])
     sums, first, second = plays(inspected(out)), plays(whole), plays(inspected(made["other"]))
     tap.case("merge: plays add up", [f"{key}: {n}" for key, n in sums.items()
                                      if n is not None and n != (first.get(key) or 0) + (second.get(key) or 0)])
