@@ -33,7 +33,11 @@ HAK_API size_t hak_usable_size(const void *p);
  */
 HAK_API void *hak_alloc_at(size_t size, uint64_t site);
 
-/* The ID of a named site: file and line hashed with XXH3-64; the same in every build and run. Never 0. */
+/*
+ * The ID of a named site: file and line hashed with XXH3-64. Never 0. The same in every run, and in every build in which
+ * both are the same: __FILE__ is the path as the compiler was given it, so builds from other directories agree
+ * only with relative paths or -fmacro-prefix-map=DIR=.
+ */
 HAK_API uint64_t hak_site(const char *file, unsigned line);
 
 /* Allocates at a site that is this file and line. */

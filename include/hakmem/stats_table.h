@@ -1,7 +1,8 @@
 /*
  * hakmem's statistics, one row each: X(name, unit, kind, help)
  *   kind COUNT: only ever rises; GAUGE: the value now.
- * Blocks under 64 KiB are not measured and so not in any of these.
+ * Blocks under 64 KiB are not measured: no row counts them. What the heap takes for them, it takes as slabs, and these are in the
+ * rows about BigCache, the batch, system calls, memory and faults.
  */
 #ifndef HAKMEM_STATS_TABLE_H
 #define HAKMEM_STATS_TABLE_H

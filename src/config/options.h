@@ -13,19 +13,21 @@
     TEXT(policy, "HAKMEM_POLICY", "policy file: loaded at start; in learn mode also written")      \
     CHOICE(mode, "HAKMEM_MODE", 0, "frozen|learn|off",                                             \
            "frozen: play the policy's arms; learn: rate the arms and save; off: all to the heap")  \
-    CHOICE(goal, "HAKMEM_GOAL", 1, "speed|balanced|memory",                                        \
-           "price of memory: balanced is 133 ms of CPU per GiB and second; the others 16x either " \
-           "way")                                                                                  \
+    CHOICE(                                                                                        \
+        goal, "HAKMEM_GOAL", 1, "speed|balanced|memory",                                           \
+        "price of memory: balanced is 133 ms of CPU per GiB and second, speed a 16th, memory 16 "  \
+        "times that; a policy that holds sites has its own goal, and that wins")                   \
     TEXT(arm, "HAKMEM_ARM",                                                                        \
          "play this one arm at every site, by name: for experiments; in learn mode it is rated")   \
     CHOICE(large_mmap, "HAKO_HAKMEM_LARGE_MMAP", 1, "0|1",                                         \
            "0 takes every mmap arm out: the kill switch")                                          \
     TEXT(stats, "HAKMEM_STATS",                                                                    \
          "statistics as JSON at exit: stderr, or a path (%p becomes the process id)")              \
-    NUMBER(cache_mib, "HAKMEM_CACHE_MB", 1048576, 0, 1048576, "MiB",                               \
-           "BigCache's cap; by itself it holds at most 128 MiB or, by a policy that knows how "    \
-           "soon blocks are wanted again, what they took at once; and a quarter of the memory "    \
-           "there is")                                                                             \
+    NUMBER(                                                                                        \
+        cache_mib, "HAKMEM_CACHE_MB", 1048576, 0, 1048576, "MiB",                                  \
+        "upper limit of BigCache. Below it BigCache limits itself: 128 MiB; more for blocks of "   \
+        "which the policy knows how long to keep them, up to the most that spans ever took "       \
+        "at once; never over a quarter of memory")                                                 \
     NUMBER(cache_entry_mib, "HAKMEM_CACHE_ENTRY_MB", 64, 0, 1048576, "MiB",                        \
            "largest block that BigCache keeps when it is not known how soon it is wanted again")   \
     CHOICE(batch, "HAKMEM_BATCH", 1, "0|1", "0 gives memory back at once, block by block")         \
@@ -34,7 +36,7 @@
     NUMBER(batch_mib, "HAKMEM_BATCH_MB", 32, 1, 1048576, "MiB",                                    \
            "the batch is flushed at this size")                                                    \
     NUMBER(batch_deadline_ms, "HAKMEM_BATCH_DEADLINE_MS", 10, 1, 10000, "ms",                      \
-           "nothing waits longer in the batch; what `lazy` retains, two to four times that")       \
+           "longest wait in the batch; what waits under `lazy` arms, two to four times as long")   \
     NUMBER(batch_min_kib, "HAKMEM_BATCH_MIN_KB", 64, 0, 1048576, "KiB",                            \
            "smaller spans are given back at once")                                                 \
     NUMBER(                                                                                        \
