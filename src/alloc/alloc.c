@@ -132,7 +132,7 @@ static HAK_COLD void *serve_otherwise(struct order *o, bool heap_was_tried, int 
     void *p = heap_was_tried ? NULL : serve_heap(o);
     if (p == NULL && arena.base != 0)
         p = serve_in_either_zone(o);
-    if (p == NULL && arena.base != 0) {
+    if (p == NULL && arena.base != 0 && span_may_hold(o->bytes, o->align)) {
         trim();
         p = serve_in_either_zone(o);
     }
@@ -455,7 +455,7 @@ static void *realloc_heap(void *p, size_t size, struct caller caller)
     bool labelled = is_measuring() && old_bytes >= FLOOR_BYTES && heap_unlabel(p, &label);
     void *to = heap_realloc(p, size);
     bool failed = to == NULL;
-    if (HAK_UNLIKELY(failed)) {
+    if (HAK_UNLIKELY(failed) && span_may_hold(size, 1)) {
         trim();
         to = heap_realloc(p, size);
     }

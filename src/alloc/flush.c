@@ -33,12 +33,17 @@ int flush_vector(struct iovec *v, size_t *count, enum os_advice advice)
         int status = os->advise_many(v, n, advice);
         if (status != -ENOSYS)
             return status;
-        atomic_store_explicit(&vector_refused, true, memory_order_relaxed);
+        /* The call, or a piece that would be refused alone as well, as locked memory is. */
+        status = advise_each(v, n, advice);
+        if (status == 0)
+            atomic_store_explicit(&vector_refused, true, memory_order_relaxed);
+        return status;
     }
     return advise_each(v, n, advice);
 }
 
-/* A span that came by mremap gets a fresh mapping, which the kernel joins with its neighbours'. */
+/* A span that came by mremap gets a fresh mapping, which the kernel joins with its neighbours'; and one whose pages are not to be had
+ * otherwise, as the program has locked them. */
 static void renew(struct span *s)
 {
     enum os_advice pages = s->zone == ZONE_HUGE ? OS_USE_HUGE : OS_USE_BASE;
@@ -75,14 +80,30 @@ void flush_collect(struct flush *f, struct list *due)
     }
 }
 
+static bool is_given_back(const struct span *s)
+{
+    stat_add(STAT_os_madvise, 1);
+    stat_add(STAT_tlb_calls, 1);
+    return os->advise(span_address(s), span_bytes(s), OS_GIVE_BACK) == 0;
+}
+
+/* Of several of which one was refused it is not known which. */
+static void drop(struct span *s, bool refused)
+{
+    if (s->moved || (refused && !is_given_back(s)))
+        renew(s);
+    else
+        s->dirty = false;
+}
+
 static void advise_flush(struct flush *f)
 {
-    f->drop_status = f->nr_drop > 0 ? flush_vector(f->drop, &f->nr_drop, OS_GIVE_BACK) : 0;
+    bool refused = f->nr_drop > 0 && flush_vector(f->drop, &f->nr_drop, OS_GIVE_BACK) != 0;
     if (f->nr_lazy > 0)
         flush_vector(f->lazy, &f->nr_lazy, OS_GIVE_LAZILY);
     for (size_t i = 0; i < f->nr_spans; i++)
-        if (f->span[i]->moved && !f->span[i]->batch.lazy)
-            renew(f->span[i]);
+        if (!f->span[i]->batch.lazy)
+            drop(f->span[i], refused);
 }
 
 /* Each span's share of what the flush took; dropped ones are settled with it. */
@@ -96,8 +117,6 @@ static void settle_flush(struct flush *f, uint64_t took_ns)
             s->label.give_back_ns += (uint32_t)share_ns;
         if (s->batch.lazy)
             continue;
-        if (!s->moved)
-            s->dirty = f->drop_status != 0;
         if (s->cache.site == SITE_OF_SLABS)
             heap_labels_given_back(span_address(s), span_bytes(s), share_ns);
         episode_given_back(&s->label);

@@ -15,7 +15,6 @@ struct flush {
     size_t nr_spans, nr_drop, nr_lazy; /* moved spans that are dropped are in neither vector */
     uint64_t bytes;
     uint64_t waking_ns; /* what it took that somebody was there to do it; learning only */
-    int drop_status;    /* 0 or -errno: then the dropped ones are still dirty */
     struct span *span[FLUSH_MAX];
     struct iovec drop[FLUSH_MAX], lazy[FLUSH_MAX];
 };

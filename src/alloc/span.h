@@ -102,6 +102,13 @@ struct span_request {
 /* granules == 0: cannot be had (too large). */
 struct span_request span_request_for(enum zone_id zone, size_t bytes, size_t align_bytes);
 
+/* Whether there can be such a span at all; where not, no memory that is given back helps. */
+static inline bool span_may_hold(size_t bytes, size_t align_bytes)
+{
+    return span_request_for(ZONE_BASE, bytes, align_bytes).granules != 0 ||
+           span_request_for(ZONE_HUGE, bytes, align_bytes).granules != 0;
+}
+
 /* What of the arena must be usable before the request can be fulfilled. */
 struct span_need {
     size_t table_bytes;

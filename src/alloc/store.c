@@ -189,9 +189,9 @@ static enum zone_id zone_for_slab(size_t bytes, enum arm_pages pages, bool grown
     if (pages == PAGES_HUGE)
         return ZONE_HUGE;
     bool large = grown && store.slab_bytes >= SLABS_ON_BASE_PAGES_BYTES;
-    return large && bytes <= SLAB_ON_HUGE_PAGES_MAX_BYTES && arena.roomy && arena.huge_bytes != 0
-               ? ZONE_HUGE
-               : ZONE_BASE;
+    bool fits = arena.huge_bytes != 0 && arena.huge_bytes <= HEAP_HUGE_PAGE_BYTES;
+    return large && bytes <= SLAB_ON_HUGE_PAGES_MAX_BYTES && arena.roomy && fits ? ZONE_HUGE
+                                                                                 : ZONE_BASE;
 }
 
 struct span *store_get_slab(size_t bytes, enum arm_pages pages, bool grown)
