@@ -1,6 +1,7 @@
 #include "cache/batch.h"
 
 #include "base/attr.h"
+#include "base/sort.h"
 
 void batch_init(struct batch *b, const struct batch_options *options)
 {
@@ -75,40 +76,15 @@ size_t batch_take_seen(struct batch *b, struct list *out)
     return taken;
 }
 
-/* Heap sort: no recursion, no memory, n log n on any input; qsort may call malloc. */
-static void sift_down(struct iovec *v, size_t root, size_t n)
+static bool is_below(const void *a, const void *b)
 {
-    for (;;) {
-        size_t child = 2 * root + 1;
-        if (child >= n)
-            return;
-        if (child + 1 < n && v[child + 1].iov_base > v[child].iov_base)
-            child++;
-        if (v[root].iov_base >= v[child].iov_base)
-            return;
-        struct iovec swapped = v[root];
-        v[root] = v[child];
-        v[child] = swapped;
-        root = child;
-    }
-}
-
-static void sort_by_address(struct iovec *v, size_t n)
-{
-    for (size_t i = n / 2; i-- > 0;)
-        sift_down(v, i, n);
-    for (size_t end = n; end > 1; end--) {
-        struct iovec largest = v[0];
-        v[0] = v[end - 1];
-        v[end - 1] = largest;
-        sift_down(v, 0, end - 1);
-    }
+    return ((const struct iovec *)a)->iov_base < ((const struct iovec *)b)->iov_base;
 }
 
 size_t batch_coalesce(struct iovec *v, size_t n)
 {
     size_t kept = 0;
-    sort_by_address(v, n);
+    sort_in_place(v, n, sizeof(*v), is_below);
     for (size_t i = 0; i < n; i++) {
         if (kept > 0 && (char *)v[kept - 1].iov_base + v[kept - 1].iov_len == v[i].iov_base)
             v[kept - 1].iov_len += v[i].iov_len;

@@ -9,6 +9,7 @@
  */
 #include "policy/doc.h"
 
+#include "base/sort.h"
 #include "policy/contexts.h"
 #include "policy/pool.h"
 
@@ -29,38 +30,14 @@ static uint64_t blocks_of(const struct policy_site *s)
     return sum;
 }
 
-static bool is_before(const struct candidate *a, const struct candidate *b)
+static bool is_before(const void *one, const void *other)
 {
+    const struct candidate *a = one, *b = other;
     if (a->of != b->of)
         return a->of < b->of;
     if (a->blocks != b->blocks)
         return a->blocks > b->blocks;
     return a->place != b->place ? a->place < b->place : a->from_place < b->from_place;
-}
-
-static void sift_down(struct candidate *heap, unsigned from, unsigned n)
-{
-    for (unsigned child; (child = 2 * from + 1) < n; from = child) {
-        child += child + 1 < n && is_before(&heap[child], &heap[child + 1]);
-        if (!is_before(&heap[from], &heap[child]))
-            return;
-        struct candidate t = heap[from];
-        heap[from] = heap[child];
-        heap[child] = t;
-    }
-}
-
-/* Heap sort: in place, and never quadratic. */
-static void sort(struct candidate *c, unsigned n)
-{
-    for (unsigned i = n / 2; i-- > 0;)
-        sift_down(c, i, n);
-    for (unsigned last = n; last-- > 1;) {
-        struct candidate t = c[0];
-        c[0] = c[last];
-        c[last] = t;
-        sift_down(c, 0, last);
-    }
 }
 
 /* Both documents' contexts, each once; how many. */
@@ -111,7 +88,7 @@ const bool *policy_doc_limit_contexts(struct policy_doc *into, const struct poli
     if (c == NULL)
         return NULL;
     unsigned n = gather(c, into, from);
-    sort(c, n);
+    sort_in_place(c, n, sizeof(*c), is_before);
     for (unsigned i = CONTEXTS_MAX; i < n; i++)
         if (c[i].of == c[i - CONTEXTS_MAX].of)
             leave_out(into, left_out, &c[i]);

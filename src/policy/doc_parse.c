@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/attr.h"
+#include "base/sort.h"
 #include "policy/doc_fields.h"
 #include "policy/pool.h"
 
@@ -283,34 +284,10 @@ static bool take_site(struct reader *r)
     return true;
 }
 
-static bool order_before(const struct site_order *a, const struct site_order *b)
+static bool is_before(const void *a, const void *b)
 {
-    return a->id != b->id ? a->id < b->id : a->index < b->index;
-}
-
-static void sift_down(struct site_order *heap, unsigned from, unsigned n)
-{
-    for (unsigned child; (child = 2 * from + 1) < n; from = child) {
-        child += child + 1 < n && order_before(&heap[child], &heap[child + 1]);
-        if (!order_before(&heap[from], &heap[child]))
-            return;
-        struct site_order t = heap[from];
-        heap[from] = heap[child];
-        heap[child] = t;
-    }
-}
-
-/* Heap sort: in place, and never quadratic, whatever order a file lists its sites in. */
-static void sort_sites(struct site_order *order, unsigned n)
-{
-    for (unsigned i = n / 2; i-- > 0;)
-        sift_down(order, i, n);
-    for (unsigned last = n; last-- > 1;) {
-        struct site_order t = order[0];
-        order[0] = order[last];
-        order[last] = t;
-        sift_down(order, 0, last);
-    }
+    const struct site_order *x = a, *y = b;
+    return x->id != y->id ? x->id < y->id : x->index < y->index;
 }
 
 /* A site given twice, told where its second mention ends. The scanner has just left the array of sites. */
@@ -332,7 +309,7 @@ static bool order_sites(struct reader *r)
 
     if (r->rising)
         return true;
-    sort_sites(r->order, n);
+    sort_in_place(r->order, n, sizeof(*r->order), is_before);
     for (unsigned i = 1; i < n; i++)
         if (r->order[i - 1].id == r->order[i].id)
             return refuse_twice(r, &r->order[i]);

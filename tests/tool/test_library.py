@@ -7,6 +7,7 @@ import sys
 from tool import BENCH, PROGRAM, Directory, Tap, expect, hakmem, inspected
 
 LIBRARY = os.path.realpath(sys.argv[1])
+LINKED = sys.argv[2]
 tap = Tap()
 
 
@@ -23,6 +24,7 @@ with Directory() as there:
 tap.case("it says that learning without a policy is for nothing",
          expect(real("run", "--mode", "learn", "--", BENCH, "vm", "--quick"), 0, err_lines=1,
                 err_has=["hakmem: HAKMEM_MODE=learn: expected HAKMEM_POLICY"]))
+tap.case("linked into a program it leaves all names but its own to that", [] if os.popen(LINKED).read() == "15 hakmem\n" else ["no"])
 left = real("run", "sh", "-c", "echo ${HAKMEM_HANDSHAKE-unset}; ls /proc/self/fd | wc -l")
 plain = len(os.popen("ls /proc/self/fd < /dev/null").read().split())
 tap.case("the handshake leaves nothing behind", expect(left, 0, f"unset\n{plain}\n", ""))
