@@ -192,6 +192,16 @@ static bool add_with(struct compare *c, const char *list)
     return true;
 }
 
+/* What a policy was learned for; one that cannot be read the library will complain of. */
+static enum policy_goal goal_of(const char *policy)
+{
+    struct policy_error error;
+    struct policy_doc *doc = policy_file_read(policy, false, &error);
+    enum policy_goal goal = doc != NULL ? doc->goal : GOAL_BALANCED;
+    policy_doc_free(doc);
+    return goal;
+}
+
 static int add_variants(struct compare *c, const struct request *r)
 {
     add_variant(c, "system malloc", NULL);
@@ -208,6 +218,7 @@ static int add_variants(struct compare *c, const struct request *r)
         v->variables[1][1] = launch_path(r->policy);
         if (v->variables[1][1] == NULL || access(v->variables[1][1], R_OK) != 0)
             return tool_usage("compare", "--policy %s: %s", r->policy, strerror(errno));
+        c->goal = goal_of(r->policy);
     }
     for (size_t i = 0; i < r->peer_count; i++)
         if (!add_peer(c, r->peers[i]))
@@ -386,7 +397,7 @@ int cmd_compare(int argc, char **argv)
 {
     static struct compare_variant variants[VARIANTS_MAX];
     struct request r = {.arms = default_arms};
-    struct compare c = {.variants = variants};
+    struct compare c = {.variants = variants, .goal = GOAL_BALANCED};
     const char *unused = NULL; /* take_peers() has them all */
     const struct arg rows[] = {
         {'n', "runs", "N", "runs of each variant, 1 to 1000 (10)", &r.runs, NULL},

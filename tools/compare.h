@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "policy/doc.h"
+
 /* What is measured of a run: M(name in JSON, unit in the table). NAN: not known for this run. */
 #define COMPARE_MEASURES(M)                                                                        \
     M(LATENCY_US, "latency_us")   /* hakmem-bench's mean round; else the wall time */              \
@@ -54,6 +56,7 @@ struct compare {
     char scenario[32]; /* hakmem-bench's */
     unsigned runs;
     double warm_gib;                  /* 0: not warmed */
+    enum policy_goal goal;            /* by which memory is priced: the policy's */
     char directory[64];               /* for the statistics of runs; ours */
     struct compare_variant *variants; /* the first is system malloc */
     size_t variant_count;

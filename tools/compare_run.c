@@ -30,14 +30,12 @@
 #include <unistd.h>
 
 #include "base/attr.h"
+#include "policy/cost.h"
 
 static const double sample_period_ns = 10e6;
 
 /* Where it has to be caught running: a library comes within the first milliseconds or never. */
 static const double look_period_ns = 0.2e6, start_of_life_ns = 50e6;
-
-/* Holding 1 GiB for 1 s, in ms of CPU time: what the library minimises at its goal `balanced` (policy/cost.c). */
-static const double price_ms = 133;
 
 /* What a child writes home before and, when it fails, after exec. */
 struct report {
@@ -431,8 +429,9 @@ static double seconds_of(struct timeval t)
     return (double)t.tv_sec + (double)t.tv_usec / 1e6;
 }
 
-static void fill(const struct child *child, struct compare_sample *out)
+static void fill(const struct child *child, enum policy_goal goal, struct compare_sample *out)
 {
+    const struct prices prices = {.goal = goal};
     double wall_ns = child->end_ns - child->start_ns;
     double span_ns = child->last_ns - child->start_ns;
 
@@ -445,7 +444,9 @@ static void fill(const struct child *child, struct compare_sample *out)
     out->value[COMPARE_AVERAGE_MIB] = span_ns > 0 ? child->mib_ns / span_ns : child->last_mib;
     out->value[COMPARE_COST_MS] =
         out->value[COMPARE_CPU_MS] +
-        price_ms * out->value[COMPARE_AVERAGE_MIB] / 1024 * out->value[COMPARE_WALL_MS] / 1000;
+        (double)cost_of_holding_ns(&prices, (uint64_t)(out->value[COMPARE_AVERAGE_MIB] * 0x1p20),
+                                   (uint64_t)wall_ns) /
+            1e6;
     out->value[COMPARE_PEAK_MIB] = child->peak_mib;
     out->value[COMPARE_FAULTS] = (double)child->usage.ru_minflt;
     out->value[COMPARE_PROCESS_FAULTS] =
@@ -468,7 +469,7 @@ bool compare_run_once(struct compare *c, struct compare_variant *v, struct compa
     *status = TOOL_NO;
     if (start(c, v, &child, &mask)) {
         watch(c, v, &child);
-        fill(&child, out);
+        fill(&child, c->goal, out);
         out->value[COMPARE_SHOOTDOWNS] = compare_tlb_shootdowns() - before;
         good = judge(v, &child, status);
         if (good && c->is_bench)

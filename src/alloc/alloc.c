@@ -447,12 +447,14 @@ static void *realloc_heap(void *p, size_t size, struct caller caller)
         old_bytes < FLOOR_BYTES ? size >= FLOOR_BYTES : size > CLASS_MAX_BYTES && heap_has(p);
     if (leaves && is_started())
         return copy_over(p, old_bytes, size, caller);
-    if (is_measuring() && old_bytes >= FLOOR_BYTES && size < FLOOR_BYTES)
-        return shrink_over(p, size, caller);
 
     struct label label;
     int saved_errno = errno;
     bool labelled = is_measuring() && old_bytes >= FLOOR_BYTES && heap_unlabel(p, &label);
+    if (labelled && size < FLOOR_BYTES) {
+        heap_label(p, &label);
+        return shrink_over(p, size, caller);
+    }
     void *to = heap_realloc(p, size);
     bool failed = to == NULL;
     if (HAK_UNLIKELY(failed) && span_may_hold(size, 1)) {

@@ -87,13 +87,20 @@ static bool is_given_back(const struct span *s)
     return os->advise(span_address(s), span_bytes(s), OS_GIVE_BACK) == 0;
 }
 
-/* Of several of which one was refused it is not known which. */
+/*
+ * Of several of which one was refused it is not known which. A program that wants all of its memory locked, now and later, keeps it:
+ * a fresh mapping would be filled at once.
+ */
 static void drop(struct span *s, bool refused)
 {
-    if (s->moved || (refused && !is_given_back(s)))
+    if (s->moved)
         renew(s);
-    else
+    else if (!refused || is_given_back(s))
         s->dirty = false;
+    else if (os->locks_all())
+        s->dirty = true;
+    else
+        renew(s);
 }
 
 static void advise_flush(struct flush *f)

@@ -284,7 +284,6 @@ void store_put_back(struct span *s)
     lock_acquire(&store.lock);
     store.live_bytes -= span_bytes(s);
     s->label.cell = NULL; /* another span has the block */
-    s->dirty = false;
     if (s->moved)
         retained_put(s, RETAIN_DROP, 0, &due);
     else if (!s->lost)

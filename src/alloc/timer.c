@@ -157,8 +157,12 @@ static void call_thread(void)
 {
     uint64_t since_ns = episode_clock(policy_learns());
     lock_acquire(&lock);
-    set_state(TIMER_AWAKE);
-    pthread_cond_signal(&wake);
+    if (atomic_load_explicit(&timer_state, memory_order_relaxed) == TIMER_ASLEEP) {
+        set_state(TIMER_AWAKE);
+        pthread_cond_signal(&wake);
+    } else { /* it has ended meanwhile, or looks */
+        atomic_store_explicit(&timer_is_due, true, memory_order_relaxed);
+    }
     lock_release(&lock);
     uint64_t took_ns = episode_clock(policy_learns()) - since_ns;
     uint64_t mean_ns = atomic_load_explicit(&calling_ns, memory_order_relaxed);

@@ -222,7 +222,7 @@ static void decide_again(struct elo_table *t, bool was_decided)
             look.playable &=
                 ~(1u << i); /* which arms there are is not known; these were never played */
     rating_refresh_all(&look);
-    int champion = rating_best(&look);
+    int champion = look.champion = rating_best(&look);
     uint32_t band = was_decided ? rating_reopen_band_q20(t) : rating_band_q20(t);
     bool decided = champion >= 0 && t->episodes >= 48 && rating_is_clear(&look, champion, band);
     t->state = decided ? ELO_DECIDED : ELO_LEARNING;
@@ -235,6 +235,10 @@ static int32_t merge(struct elo_table *into, const struct elo_table *from, bool 
     int64_t shift_from = 0;
     if (from->episodes == 0)
         return 0;
+    if (from->apart != 0) { /* what can never be paid for decides nothing */
+        into->apart = from->apart;
+        memcpy(into->entry_ns, from->entry_ns, sizeof(into->entry_ns));
+    }
     if (into->episodes == 0) {
         copy_fields(into, from);
         for (int i = 0; i < ELO_ARMS; i++)

@@ -92,6 +92,7 @@ struct os {
      * it was, but that -ENOTRECOVERABLE says that the addresses (of `to`) are lost, and must not be used again. */
     int (*renew)(void *p, size_t bytes);
     int (*move)(void *from, void *to, size_t bytes);
+    bool (*locks_all)(void); /* what is mapped from now on is resident, and stays so: mlockall() */
     int (*advise)(void *p, size_t bytes, enum os_advice advice);
     /* One call for all (process_madvise on oneself). -ENOSYS where the kernel can't. */
     int (*advise_many)(const struct iovec *v, size_t n, enum os_advice advice);

@@ -196,6 +196,7 @@ const struct os os_linux = {
     .move = linux_move,
     .advise = linux_advise,
     .advise_many = linux_advise_many,
+    .locks_all = linux_locks_all,
     .residency = linux_residency,
     .barrier = linux_barrier,
     .now_ns = linux_now_ns,

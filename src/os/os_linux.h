@@ -9,6 +9,7 @@
 /* os_move.c */
 int linux_renew(void *p, size_t bytes);
 int linux_move(void *from, void *to, size_t bytes);
+bool linux_locks_all(void);
 
 /* os_machine.c */
 void linux_machine(struct os_machine *out);

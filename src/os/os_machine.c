@@ -126,6 +126,8 @@ void linux_machine(struct os_machine *m)
     memset(m, 0, sizeof(*m));
     m->page_bytes = (size_t)getauxval(AT_PAGESZ);
     m->loader = getauxval(AT_BASE);
+    if (m->loader == 0) /* it was started by name, and started the program itself */
+        m->loader = _r_debug.r_ldbase;
     m->loader_bytes = m->loader != 0 ? loader_bytes(m->loader) : 0;
     read_thp(m);
     m->strict_commit = number_in("/proc/sys/vm/overcommit_memory", 0) == 2;

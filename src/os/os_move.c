@@ -10,11 +10,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "os/os_linux.h"
@@ -74,19 +72,16 @@ int linux_renew(void *p, size_t bytes)
     return mend(p, bytes) ? status : -ENOTRECOVERABLE;
 }
 
-/* A limit may have been lowered: the kernel would see that too late. */
-static bool has_room(size_t bytes)
+bool linux_locks_all(void)
 {
-    struct rlimit space, data;
-    if (getrlimit(RLIMIT_AS, &space) != 0 || getrlimit(RLIMIT_DATA, &data) != 0)
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    unsigned char resident = 0;
+    void *p = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED)
         return false;
-    if (space.rlim_cur == RLIM_INFINITY && data.rlim_cur == RLIM_INFINITY)
-        return true;
-    char text[128];
-    unsigned long long all, of_data, page = (unsigned long long)sysconf(_SC_PAGESIZE);
-    return linux_slurp("/proc/self/statm", text, sizeof(text)) > 0 &&
-           sscanf(text, "%llu %*u %*u %*u %*u %llu", &all, &of_data) == 2 &&
-           all * page + bytes <= space.rlim_cur && of_data * page + bytes <= data.rlim_cur;
+    bool locked = mincore(p, page, &resident) == 0 && (resident & 1) != 0;
+    munmap(p, page);
+    return locked;
 }
 
 /* So much from `from` on is one mapping; where the kernel cannot tell, all: it refuses where it is not. */
@@ -116,8 +111,6 @@ static void copy_and_clear(char *to, char *from, size_t bytes)
 
 int linux_move(void *from, void *to, size_t bytes)
 {
-    if (!has_room(bytes))
-        return -ENOMEM;
     int status = 0, maps = linux_open("/proc/self/maps", O_RDONLY | O_CLOEXEC, 0);
     size_t done = 0;
     if (maps < 0)

@@ -393,7 +393,7 @@ static void note_saved(struct policy_cell *cell, struct policy_doc *doc)
 {
     struct policy_site *site = policy_doc_site(doc, cell->site->id, false);
     struct policy_band *band = site != NULL ? policy_site_band(doc, site, cell->band, false) : NULL;
-    if (band == NULL)
+    if (band == NULL || band->left_out)
         return;
     lock_acquire(lock_of(cell));
     elo_move(&cell->now.elo, band->moved_q20);

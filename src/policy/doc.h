@@ -87,7 +87,9 @@ struct policy_band {
     struct policy_seen seen;
     uint64_t unmeasured;  /* blocks that were served while the band was decided, and not measured */
     struct elo_table elo; /* ratings, plays and raw statistics; elo.arm[i] is arm i */
-    int32_t moved_q20;    /* in memory only, of what was learned: elo_merge_onto() */
+    /* In memory only, of what was learned: elo_merge_onto(); and that it is not in the file, as its site has contexts enough. */
+    int32_t moved_q20;
+    bool left_out;
 };
 
 enum { POLICY_DEPTH_BYTES = 16 };

@@ -125,10 +125,12 @@ static void merge_sites(struct policy_doc *into, const struct policy_doc *from, 
     for (unsigned i = 0; i < from->nr_sites; i++) {
         const struct policy_site *f = from->site[i];
         struct policy_site *s = policy_doc_site(into, f->id, false);
-        if (s == NULL)
-            continue; /* one context too many */
-        describe_site(s, f);
+        if (s != NULL)
+            describe_site(s, f);
         for (unsigned k = 0; k < f->nr_bands; k++) {
+            f->band[k]->left_out = s == NULL; /* one context too many */
+            if (s == NULL)
+                continue;
             struct policy_band *band = policy_site_band(into, s, f->band[k]->band, false);
             merge_band(band, f->band[k], learned ? &f->band[k]->moved_q20 : NULL);
             merge_gaps(into, band, f->band[k]);

@@ -205,8 +205,14 @@ static unsigned give_to_owner(int fd, const struct os_access *old)
 /* The owner first: changing that takes bits off the mode. */
 static int keep_access(int fd, const struct os_access *old)
 {
+    struct os_access own = {.user = OS_SAME, .group = OS_SAME};
+    os->file_access(fd, &own);
     unsigned mode = give_to_owner(fd, old);
-    return os->fchmod(fd, mode);
+    int status = os->fchmod(fd, mode);
+    /* Who may give files away need not have a say in them afterwards. */
+    if (status == -EPERM && os->fchown(fd, own.user, OS_SAME) == 0)
+        status = os->fchmod(fd, mode);
+    return status;
 }
 
 /* A new file beside p->file, its name in p->temp; the descriptor or -errno. */

@@ -3,6 +3,7 @@
  */
 #include "learned.h"
 
+#include "alloc/checks.h"
 #include "alloc/heap.h"
 #include "alloc/living.h"
 
@@ -35,6 +36,19 @@ ISOLATED(a_block_that_shrinks_below_the_floor_is_settled)
     const struct policy_band *band = saved_band(site, 16);
     CHECK(band->seen.episodes >= 19 && band->seen.reused >= 18 && band->seen.cold < 4);
     CHECK(band->seen.live_ns < 40 * MS);
+}
+
+/* A small block whose class has room up to the floor is none that is measured. */
+ISOLATED(a_small_block_that_grows_within_its_class_stays)
+{
+    fake_start();
+    fake.tick_ns = 100;
+    start("learn");
+    char *p = get_at(0, 62000), *before = p;
+    CHECK(heap_usable_size(p) >= 64 * KIB || CHECKS_FULL);
+    for (size_t bytes = 62001; bytes < 62100; bytes++)
+        p = hak_realloc_at_site(p, bytes, NO_CALLER);
+    CHECK(p == before || CHECKS_FULL);
 }
 
 ISOLATED(a_block_that_is_reallocated_to_nothing_is_settled)
@@ -108,6 +122,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_DIRECTORY(a_block_that_shrinks_below_the_floor_is_settled),
+        IN_DIRECTORY(a_small_block_that_grows_within_its_class_stays),
         IN_DIRECTORY(a_block_that_is_reallocated_to_nothing_is_settled),
         IN_DIRECTORY(a_child_reports_no_block_of_its_parents),
         IN_DIRECTORY(blocks_that_a_save_finds_alive_are_counted_by_a_later_one),

@@ -115,6 +115,27 @@ static void what_has_fewest_blocks_gives_way(void **state)
     policy_doc_free(delta);
 }
 
+/* Whoever learned it is told, and says it again with what comes: so what is used for long gets in, however often it is saved. */
+static void who_learned_what_is_left_out_is_told(void **state)
+{
+    (void)state;
+    struct policy_error error;
+    struct policy_doc *file = new_doc(), *delta = new_doc();
+    for (uint32_t i = 0; i < CONTEXTS_MAX; i++)
+        add_context(file, SITE, i + 1, 100 + i);
+    add_context(delta, SITE, 1, 1);
+    add_context(delta, SITE, 98, 90);
+    assert_int_equal(policy_doc_learn(file, delta, &error), 0);
+    assert_true(context(delta, 98)->band[0]->left_out);
+    assert_false(context(delta, 1)->band[0]->left_out);
+    context(delta, 98)->band[0]->seen.episodes += 90;
+    assert_int_equal(policy_doc_learn(file, delta, &error), 0);
+    assert_false(context(delta, 98)->band[0]->left_out);
+    assert_int_equal(context(file, 98)->band[0]->seen.episodes, 180);
+    policy_doc_free(file);
+    policy_doc_free(delta);
+}
+
 /* A file that has grown is made smaller again by the next save. */
 static void a_file_with_more_is_made_smaller(void **state)
 {
@@ -177,6 +198,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(contexts_of_many_runs_are_sixteen),
         cmocka_unit_test(what_has_fewest_blocks_gives_way),
+        cmocka_unit_test(who_learned_what_is_left_out_is_told),
         cmocka_unit_test(a_file_with_more_is_made_smaller),
         cmocka_unit_test(a_full_file_takes_contexts),
         cmocka_unit_test(many_contexts_take_little_time),

@@ -154,7 +154,14 @@ static void what_can_never_be_paid_for_keeps_nothing_open(void **state)
                 play_episodes(&t, &p, 1);
             if (t.state != ELO_DECIDED)
                 fail_msg("seed %u, entry of %u costs", (unsigned)seed, costs);
-            play_episodes(&t, &p, 20000);
+            struct elo_table base = {0}, delta, file = {0};
+            for (int save = 0; save < 2; save++) { /* and is decided in the file */
+                elo_delta(&delta, &t, &base);
+                elo_merge_onto(&file, &delta);
+                assert_int_equal(file.state, ELO_DECIDED);
+                base = t;
+                play_episodes(&t, &p, 20000);
+            }
             assert_int_equal(t.state, ELO_DECIDED);
             assert_true(t.champion < 3);
         }

@@ -32,6 +32,28 @@ ISOLATED(a_block_without_room_is_moved_with_its_contents)
     CHECK(holds(wall, 4 * MIB));
 }
 
+/* A span that is not known to be zeros is not, though nothing was moved there. */
+ISOLATED(a_refused_move_leaves_what_was_dirty_dirty)
+{
+    fake_start();
+    fake_set("HAKMEM_BATCH", "0");
+    start("mmap/base/touch/drop");
+    char *p = get(4 * MIB), *old = get(8 * MIB);
+    get(MIB);
+    fill(p, 4 * MIB);
+    memset(old, 7, 8 * MIB);
+    fake.refused[OS_GIVE_BACK] = EINVAL;
+    fake_fail(FAKE_RENEW, 0, ENOMEM);
+    hak_free_block(old);
+    fake_fail_always(FAKE_MOVE, EINVAL);
+    char *q = resize(p, 8 * MIB);
+    CHECK(holds(q, 4 * MIB));
+    char *zeroed = hak_calloc_at_site(1, 8 * MIB, NO_CALLER);
+    CHECK(zeroed != NULL && all_zero(zeroed, 8 * MIB));
+    zeroed = hak_calloc_at_site(1, 8 * MIB, NO_CALLER);
+    CHECK(zeroed != NULL && all_zero(zeroed, 8 * MIB));
+}
+
 /* Where the destination is gone, too, nobody gets its addresses any more. */
 ISOLATED(a_move_that_loses_its_destination_copies_elsewhere)
 {
@@ -234,6 +256,7 @@ int main(void)
         cmocka_unit_test(a_block_grows_in_place_while_there_is_room),
         cmocka_unit_test(a_block_without_room_is_moved_with_its_contents),
         cmocka_unit_test(a_refused_move_copies),
+        cmocka_unit_test(a_refused_move_leaves_what_was_dirty_dirty),
         cmocka_unit_test(a_move_that_loses_its_destination_copies_elsewhere),
         cmocka_unit_test(shrinking_what_was_moved_gives_the_tail_back),
         cmocka_unit_test(a_kept_block_that_keeps_growing_is_moved_the_second_time),
