@@ -82,9 +82,8 @@ void flush_collect(struct flush *f, struct list *due)
 
 static bool is_given_back(const struct span *s)
 {
-    stat_add(STAT_os_madvise, 1);
-    stat_add(STAT_tlb_calls, 1);
-    return os->advise(span_address(s), span_bytes(s), OS_GIVE_BACK) == 0;
+    struct iovec piece = {span_address(s), span_bytes(s)};
+    return advise_each(&piece, 1, OS_GIVE_BACK) == 0;
 }
 
 /*

@@ -26,8 +26,10 @@ int store_move(struct span *from, struct span *to)
         from->dirty = false;
         return 0;
     }
-    moving_loses = to->lost = status == -ENOTRECOVERABLE;
-    if (!to->lost) /* it may have been mapped anew */
+    to->lost = status == -ENOTRECOVERABLE;
+    if (to->lost)
+        moving_loses = true;
+    else /* it may have been mapped anew */
         os->advise(span_address(to), span_bytes(to),
                    to->zone == ZONE_HUGE ? OS_USE_HUGE : OS_USE_BASE);
     return status;

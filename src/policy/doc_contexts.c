@@ -5,7 +5,7 @@
  *
  * Those with most blocks stay, and of equals those that were there before. So a call path that comes again in every
  * run is in the file from the first run on in which it has more blocks than the least of those there, and from then on
- * it only gains; what came once is the first to go.
+ * it only gains; what came once is the first to go. A process that saves often is told what was left out, and adds to it.
  */
 #include "policy/doc.h"
 

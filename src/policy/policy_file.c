@@ -189,14 +189,11 @@ static int access_of_old(const struct place *p, struct os_access *old)
  * group is another one, its members are not those who were meant, and those who were are among all others now: both
  * get what both had.
  */
-static unsigned give_to_owner(int fd, const struct os_access *old)
+static unsigned give_to_owner(int fd, const struct os_access *own, const struct os_access *old)
 {
-    struct os_access own = {.user = OS_SAME, .group = OS_SAME};
-
-    os->file_access(fd, &own);
-    if (own.user != old->user && os->fchown(fd, old->user, old->group) == 0)
+    if (own->user != old->user && os->fchown(fd, old->user, old->group) == 0)
         return old->mode;
-    if (own.group == old->group || os->fchown(fd, OS_SAME, old->group) == 0)
+    if (own->group == old->group || os->fchown(fd, OS_SAME, old->group) == 0)
         return old->mode;
     unsigned both = old->mode >> 3 & old->mode & 07;
     return (old->mode & 0700) | both << 3 | both;
@@ -207,7 +204,7 @@ static int keep_access(int fd, const struct os_access *old)
 {
     struct os_access own = {.user = OS_SAME, .group = OS_SAME};
     os->file_access(fd, &own);
-    unsigned mode = give_to_owner(fd, old);
+    unsigned mode = give_to_owner(fd, &own, old);
     int status = os->fchmod(fd, mode);
     /* Who may give files away need not have a say in them afterwards. */
     if (status == -EPERM && os->fchown(fd, own.user, OS_SAME) == 0)

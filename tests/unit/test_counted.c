@@ -9,16 +9,21 @@
 
 enum { KIB = 1024 };
 
-/* ---- realloc ---- */
-
-/* Below the floor a block has no episode: it ends there, as if the block had been freed. */
-ISOLATED(a_block_that_shrinks_below_the_floor_is_settled)
+static uint64_t learn_on_the_heap(void)
 {
     fake_start();
     fake.tick_ns = 100;
     fake_set("HAKMEM_ARM", "heap/base/touch/keep");
     start("learn");
-    uint64_t site = hak_site("a.c", 7);
+    return hak_site("a.c", 7);
+}
+
+/* ---- realloc ---- */
+
+/* Below the floor a block has no episode: it ends there, as if the block had been freed. */
+ISOLATED(a_block_that_shrinks_below_the_floor_is_settled)
+{
+    uint64_t site = learn_on_the_heap();
     char *small[20];
     for (unsigned i = 0; i < 20; i++) {
         char *p = get_at(site, 100000);
@@ -53,11 +58,7 @@ ISOLATED(a_small_block_that_grows_within_its_class_stays)
 
 ISOLATED(a_block_that_is_reallocated_to_nothing_is_settled)
 {
-    fake_start();
-    fake.tick_ns = 100;
-    fake_set("HAKMEM_ARM", "heap/base/touch/keep");
-    start("learn");
-    uint64_t site = hak_site("a.c", 7);
+    uint64_t site = learn_on_the_heap();
     for (unsigned i = 0; i < 20; i++)
         CHECK(hak_realloc_at_site(get_at(site, 100000), 0, AT_SITE(site)) == NULL);
     start_finish();
