@@ -82,24 +82,46 @@ ISOLATED(a_refused_move_leaves_the_source_as_it_was)
     CHECK(move_and_check() != 0);
 }
 
-/* There is room for what is to take the place of the destination, but not for what would have been moved. */
-ISOLATED(a_refused_move_leaves_the_destination_mapped)
-{
-    map_both();
-    limit_address_space(address_space());
-    int status = move_and_check();
-    CHECK(status == 0 || status != -ENOTRECOVERABLE);
-}
-
-/* The second mapping is sealed (Linux 6.10). */
-ISOLATED(a_move_that_is_refused_half_way_is_completed_by_copying)
+/* Moving from `bytes` on is refused, before anything else is done (Linux 6.10); false: this kernel cannot. */
+static bool seal_from(size_t bytes)
 {
     enum { CALL_MSEAL = 462 };
+    return syscall(CALL_MSEAL, from + bytes, (size_t)FROM_BYTES - bytes, 0) == 0;
+}
+
+/* As the kernel leaves it where it refuses late. */
+ISOLATED(a_destination_that_is_gone_is_mapped_again)
+{
+    map_both();
+    CHECK(munmap(to, FROM_BYTES) == 0);
+    if (!seal_from(0))
+        return;
+    CHECK(os_linux.move(from, to, FROM_BYTES) == -EPERM);
+    check_pages(from);
+    CHECK(all_zero(to, FROM_BYTES));
+}
+
+ISOLATED(what_somebody_has_mapped_there_meanwhile_stays)
+{
+    map_both();
+    CHECK(munmap(to, FROM_BYTES) == 0);
+    char *foreign = mmap(to + MIB, 4096, PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    CHECK(foreign == to + MIB);
+    foreign[0] = 9;
+    if (!seal_from(0))
+        return;
+    CHECK(os_linux.move(from, to, FROM_BYTES) == -ENOTRECOVERABLE);
+    check_pages(from);
+    CHECK(foreign[0] == 9);
+}
+
+ISOLATED(a_move_that_is_refused_half_way_is_completed_by_copying)
+{
     map_both();
     split_from();
-    if (syscall(CALL_MSEAL, from + FIRST_BYTES, (size_t)FROM_BYTES - FIRST_BYTES, 0) != 0)
-        return;
-    CHECK(move_and_check() == 0);
+    if (seal_from(FIRST_BYTES))
+        CHECK(move_and_check() == 0);
 }
 
 int main(void)
@@ -108,7 +130,8 @@ int main(void)
         cmocka_unit_test(pages_are_moved),
         cmocka_unit_test(a_source_of_several_mappings_is_moved_or_stays),
         cmocka_unit_test(a_refused_move_leaves_the_source_as_it_was),
-        cmocka_unit_test(a_refused_move_leaves_the_destination_mapped),
+        cmocka_unit_test(a_destination_that_is_gone_is_mapped_again),
+        cmocka_unit_test(what_somebody_has_mapped_there_meanwhile_stays),
         cmocka_unit_test(a_move_that_is_refused_half_way_is_completed_by_copying),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
