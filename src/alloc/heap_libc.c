@@ -26,22 +26,31 @@ extern void *__libc_realloc(void *p, size_t size);
 extern void __libc_free(void *p);
 #endif
 
-/* glibc's first block draws a random number, which is a cancellation point; malloc is none. */
+/*
+ * glibc starts its heap with the first block, and takes it that no other thread is there yet: it sees to that itself when it creates
+ * one, but not where its blocks are ours. The first block also draws a random number, which is a cancellation point; malloc is none.
+ */
 static _Atomic bool is_ready;
 
-static HAK_COLD void make_ready(void)
+static void make_ready(void)
 {
     int cancelling;
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancelling);
     LIBC(free)(LIBC(malloc)(1));
     pthread_setcancelstate(cancelling, NULL);
-    atomic_store_explicit(&is_ready, true, memory_order_relaxed);
+    atomic_store_explicit(&is_ready, true, memory_order_release);
+}
+
+HAK_COLD void libc_make_ready(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, make_ready);
 }
 
 static inline void be_ready(void)
 {
-    if (HAK_UNLIKELY(!atomic_load_explicit(&is_ready, memory_order_relaxed)))
-        make_ready();
+    if (HAK_UNLIKELY(!atomic_load_explicit(&is_ready, memory_order_acquire)))
+        libc_make_ready();
 }
 
 void *libc_malloc(size_t size)
@@ -119,6 +128,7 @@ int libc_trim(size_t pad)
     return 0;
 #else
     IN_LIBC(trim_function, "malloc_trim")
+    be_ready();
     return function != NULL ? function(pad) : 0;
 #endif
 }

@@ -10,6 +10,7 @@
 
 #include "alloc/alloc.h"
 #include "alloc/episode.h"
+#include "alloc/heap_libc.h"
 #include "alloc/heaps.h"
 #include "alloc/idle.h"
 #include "alloc/living.h"
@@ -29,6 +30,7 @@ static _Thread_local bool forks_started __attribute__((tls_model("initial-exec")
 
 static void fork_prepare(void)
 {
+    libc_make_ready();
     forks_started = atomic_load_explicit(&start_state, memory_order_acquire) == START_DONE;
     if (!forks_started)
         return;

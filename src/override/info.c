@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "alloc/heap_info.h"
+#include "alloc/heap_libc.h"
 #include "base/attr.h"
 #include "hakmem/hakmem.h"
 
@@ -28,6 +29,7 @@ HAK_EXPORT struct mallinfo2 mallinfo2(void)
     struct heap_info heap;
     struct mallinfo2 info = {0};
     mallinfo2_function behind_us = (mallinfo2_function)dlsym(RTLD_NEXT, "mallinfo2");
+    libc_make_ready();
     if (behind_us != NULL)
         info = behind_us();
     heap_info_read(&heap);
