@@ -16,7 +16,8 @@ void *libc_realloc(void *p, size_t size);
 void libc_free(void *p);
 size_t libc_usable_size(const void *p); /* 0 for NULL */
 int libc_trim(size_t pad);
-void libc_make_ready(
-    void); /* its first block does that; before a fork it must not be under way in another thread */
+
+/* Starts it, as its first block does. Before a fork: no other thread may be in the midst of that. */
+void libc_make_ready(void);
 
 #endif
