@@ -10,7 +10,7 @@
 
 extern char **environ;
 
-enum { PROCESSES = 40, THREADS = 2 };
+enum { PROCESSES = 15, THREADS = 2 };
 
 static volatile int ready;
 

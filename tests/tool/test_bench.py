@@ -43,7 +43,7 @@ bench, warm, sizes, impostor = sys.argv[1:]
 
 
 def run(*arguments, preload=None, program=None, **variables):
-    env = {k: v for k, v in os.environ.items() if k != "LD_PRELOAD"}
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("HAKMEM_", "LD_PRELOAD", "MALLOC_"))}
     env.update(variables)
     if preload:
         env["LD_PRELOAD"] = preload
@@ -65,7 +65,8 @@ def bad_arguments():
 
 def quick(scenario):
     r = run(scenario, "--quick", "--json", "--runs", "2", "--seed", "7")
-    if r.returncode != 0 or r.stderr:
+    alone = scenario == "burst" and len(os.sched_getaffinity(0)) == 1  # it says that nothing is to be seen then
+    if r.returncode != 0 or (r.stderr and not alone):
         return [f"status {r.returncode}: {r.stderr}"]
     found = objects(r)
     complaints = [] if [o["run"] for o in found] == [1, 2] else [f"expected runs 1 and 2: {r.stdout}"]

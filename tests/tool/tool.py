@@ -27,7 +27,7 @@ COMMANDS = ["run", "learn", "inspect", "check", "merge", "compare", "options"]
 def environment(**more):
     """Ours without what would change the tool's ways; `more` on top."""
     clean = {k: v for k, v in os.environ.items()
-             if not k.startswith(("HAKMEM_", "HAKO_", "DOUBLE_", "LD_PRELOAD"))}
+             if not k.startswith(("HAKMEM_", "HAKO_", "DOUBLE_", "LD_PRELOAD", "MALLOC_"))}
     clean.update({"LC_ALL": "C", "HAKMEM_LIBRARY": DOUBLE})
     clean.update({k: str(v) for k, v in more.items()})
     return {k: v for k, v in clean.items() if v != ""}

@@ -14,6 +14,7 @@
 #include "alloc/store.h"
 #include "fake_os.h"
 #include "hakmem/hakmem.h"
+#include "huge_pages.h"
 #include "policy/cost.h"
 #include "policy_directory.h"
 #include "stats/stats.h"
@@ -344,6 +345,7 @@ ISOLATED(a_block_that_was_enlarged_stays_in_the_band_it_was_asked_in)
 ISOLATED(what_a_block_writes_to_is_seen_on_huge_pages)
 {
     uint64_t site = start();
+    huge_pages_are_given();
     for (unsigned i = 0; i < 12; i++) {
         char *p = get(site, 8 * MIB, 0);
         for (size_t at = 0; at < 8 * MIB; at += 64 * 4096)
