@@ -10,7 +10,7 @@
 
 static_assert(!CHECKS_FULL || CHECKS_BYTES == 2 * sizeof(uint64_t), "two canaries");
 
-enum { WAITING = 256, JUNK_NEW = 0xA5, JUNK_FREED = 0xDF };
+enum { WAITING = CHECKS_FULL ? 256 : 1, JUNK_NEW = 0xA5, JUNK_FREED = 0xDF };
 
 static _Thread_local struct {
     struct {

@@ -196,8 +196,7 @@ static void free_in_slab(void *p, struct slab_place *at)
 {
     struct heap *owner = place_heap(at);
     struct heap *h = heap_self;
-    /* A thread that has left its heap frees without: it would not leave another one any more, when its destructors are over. */
-    if (h == HEAP_NONE && (heaps_left() || (h = heaps_enter()) == NULL)) {
+    if (h == HEAP_NONE && (heaps_frees_alone() || (h = heaps_enter()) == NULL)) {
         remote_free_alone(p);
         return;
     }

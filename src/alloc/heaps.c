@@ -14,6 +14,7 @@ enum {
     HEAPS_MIN = 64,
     ENTRIES_MAX =
         3, /* of one thread: its last destructors are served by the C library's allocator */
+    ALONE_MAX = 32,    /* blocks that are freed before the thread gets a heap for that */
     ORPHANS_ASKED = 8, /* for a slab, of those left last */
 };
 
@@ -29,6 +30,7 @@ static_assert(sizeof(struct gated_heap) <= HEAP_STRIDE_BYTES, "heaps lie side by
 
 _Thread_local struct heap *heap_self __attribute__((tls_model("initial-exec"))) = HEAP_NONE;
 static _Thread_local unsigned entries __attribute__((tls_model("initial-exec")));
+static _Thread_local unsigned freed_alone __attribute__((tls_model("initial-exec")));
 
 static struct {
     struct lock lock;
@@ -179,9 +181,9 @@ struct heap *heaps_number(unsigned number)
     return heap_number(number);
 }
 
-bool heaps_left(void)
+bool heaps_frees_alone(void)
 {
-    return entries > 0 && heap_self == HEAP_NONE;
+    return entries > 0 || ++freed_alone <= ALONE_MAX;
 }
 
 struct heap *heaps_enter(void)

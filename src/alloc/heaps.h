@@ -20,8 +20,11 @@ void heaps_start(void);
 /* A heap for this thread; NULL: there is no arena, no room, or the thread is nearly gone. */
 struct heap *heaps_enter(void);
 
-/* This thread had a heap and left it: it ends. */
-bool heaps_left(void);
+/*
+ * Whether what this thread frees goes to the owner's heap without one of this thread's. So it does where it had a heap and left it, for
+ * it ends; and its first blocks, for a thread that allocates nothing has the C library free some when its destructors are over.
+ */
+bool heaps_frees_alone(void);
 
 /* Takes in what was sent to an orphan, and gives back what it has to spare. */
 void heaps_tend(struct heap *h);

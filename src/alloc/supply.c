@@ -201,9 +201,10 @@ void *supply_blocks(struct heap *h, unsigned class, bool *fresh)
             return freed_blocks(s);
         if (s != NULL && (other == NULL || other->free == NULL)) {
             void *list = slab_carve(s, carved_bytes(h, s));
-            *fresh = s->clean;
-            if (list != NULL)
+            if (list != NULL) { /* else they will be another slab's */
+                *fresh = s->clean;
                 return list;
+            }
         }
         if (s != NULL) {
             deactivate(h, s, 0);

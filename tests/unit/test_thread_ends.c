@@ -157,6 +157,53 @@ ISOLATED(a_thread_that_left_its_heap_frees_without)
     check_nothing_is_left_in_slabs();
 }
 
+/* Such a thread may never have had one: all that it frees is what it had no part in. */
+static void *free_a_few(void *blocks)
+{
+    for (unsigned i = 0; i < 8; i++)
+        heap_free(((char **)blocks)[i]);
+    CHECK(heap_self == HEAP_NONE);
+    return NULL;
+}
+
+ISOLATED(a_thread_that_frees_a_few_blocks_needs_no_heap)
+{
+    fake_start();
+    start(HEAP_ARM);
+    for (unsigned i = 0; i < 8; i++)
+        block[i] = get_small(100);
+    in_a_thread(free_a_few, block);
+    check_nothing_is_left_in_slabs();
+}
+
+/* ---- what a thread leaves behind ---- */
+
+enum { LEFT = 200, LEFT_BYTES = 3000 };
+
+static void *leave_written_blocks(void *unused)
+{
+    (void)unused;
+    for (unsigned i = 0; i < LEFT; i++)
+        memset(block[i] = get_small(LEFT_BYTES), 0xEE, LEFT_BYTES);
+    for (unsigned i = 0; i < LEFT; i++)
+        if (i % 8 != 0)
+            heap_free(block[i]);
+    return NULL;
+}
+
+/* It is another slab's blocks that are fresh when the last of the own slab's is taken. */
+ISOLATED(what_another_thread_left_is_cleared_for_calloc)
+{
+    fake_start();
+    start(HEAP_ARM);
+    get_small(10);
+    in_a_thread(leave_written_blocks, NULL);
+    for (unsigned i = 0; i < 2 * LEFT; i++) {
+        char *p = heap_calloc(1, LEFT_BYTES);
+        CHECK(p != NULL && all_zero(p, LEFT_BYTES));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -164,6 +211,8 @@ int main(void)
         cmocka_unit_test(destructors_that_run_after_ours_are_served),
         cmocka_unit_test(a_thread_may_have_its_first_block_in_a_destructor),
         cmocka_unit_test(a_thread_that_left_its_heap_frees_without),
+        cmocka_unit_test(a_thread_that_frees_a_few_blocks_needs_no_heap),
+        cmocka_unit_test(what_another_thread_left_is_cleared_for_calloc),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
