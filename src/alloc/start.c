@@ -25,6 +25,30 @@ _Atomic bool start_measures;
 
 /* ---- fork: all locks in the order of their ranks ---- */
 
+/*
+ * glibc's fork takes the lock of all streams between the handlers' locks and its allocator's, because who holds a stream may allocate.
+ * Ours are its allocator's here: so that lock has to come first. It takes none where there is one thread.
+ */
+extern void _IO_list_lock(void) __attribute__((weak));
+extern void _IO_list_unlock(void) __attribute__((weak));
+extern char __libc_single_threaded __attribute__((weak)); /* glibc 2.32 */
+static _Thread_local bool streams_locked __attribute__((tls_model("initial-exec")));
+
+static void lock_streams(void)
+{
+    streams_locked = _IO_list_lock != NULL && _IO_list_unlock != NULL &&
+                     &__libc_single_threaded != NULL && !__libc_single_threaded;
+    if (streams_locked)
+        _IO_list_lock();
+}
+
+/* In the child glibc has made a new one of it. */
+static void unlock_streams(void)
+{
+    if (streams_locked)
+        _IO_list_unlock();
+}
+
 /* The handlers are there before there is anything to lock. */
 static _Thread_local bool forks_started __attribute__((tls_model("initial-exec")));
 
@@ -34,6 +58,7 @@ static void fork_prepare(void)
     forks_started = atomic_load_explicit(&start_state, memory_order_acquire) == START_DONE;
     if (!forks_started)
         return;
+    lock_streams();
     policy_fork_prepare_save();
     timer_fork_prepare();
     idle_fork_prepare();
@@ -54,6 +79,7 @@ static void fork_parent(void)
     idle_fork_parent();
     timer_fork_parent();
     policy_fork_done_save();
+    unlock_streams();
 }
 
 static void fork_child(void)
@@ -143,6 +169,7 @@ static void answer_handshake(void)
 void start_in_constructor(void)
 {
     constructed = true;
+    timer_note_process();
     handle_forks();
     answer_handshake();
     if (os->getenv("HAKMEM_POLICY") != NULL || os->getenv("HAKMEM_STATS") != NULL)

@@ -35,15 +35,24 @@ static _Atomic uint64_t calling_ns;
 
 static struct lock lock = LOCK_INIT(LOCK_RANK_TIMER);
 static pthread_cond_t wake;
+static int
+    pid; /* of the process whose helper it is: a child of vfork has this memory, and takes its threads with it */
 
 static void set_state(enum timer_state state)
 {
     atomic_store_explicit(&timer_state, (int)state, memory_order_relaxed);
 }
 
+void timer_note_process(void)
+{
+    if (pid == 0)
+        pid = os->pid();
+}
+
 void timer_start(void)
 {
     lock_condition_init(&wake);
+    timer_note_process();
     set_state(config.timer == 1 ? TIMER_NONE : TIMER_NEVER);
 }
 
@@ -144,7 +153,7 @@ static int start_thread(void)
 static void start_once(void)
 {
     int none = TIMER_NONE;
-    if (!atomic_compare_exchange_strong(&timer_state, &none, TIMER_AWAKE))
+    if (os->pid() != pid || !atomic_compare_exchange_strong(&timer_state, &none, TIMER_AWAKE))
         return;
     int status = start_thread();
     if (status == 0)
@@ -216,6 +225,7 @@ void timer_fork_parent(void)
 void timer_fork_child(void)
 {
     lock_condition_init(&wake);
+    pid = os->pid();
     if (atomic_load_explicit(&timer_state, memory_order_relaxed) != TIMER_NEVER)
         set_state(TIMER_NONE);
     lock_release(&lock);

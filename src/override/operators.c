@@ -71,10 +71,19 @@ static bool are_replaced(void)
     return known == REPLACED || (known == UNKNOWN && look_whether_replaced());
 }
 
-/* The C++ library's own; there is one, or nobody could have called ours. */
+/*
+ * The C++ library's own; there is one, or nobody could have called ours. Where it came with a plugin that shows its names to nobody
+ * else, it is found by its file.
+ */
 static HAK_COLD void *behind_us(const char *name)
 {
+    static const char *const libraries[] = {"libstdc++.so.6", "libc++.so.1"};
     void *found = dlsym(RTLD_NEXT, name);
+    for (unsigned i = 0; found == NULL && i < sizeof(libraries) / sizeof(libraries[0]); i++) {
+        void *library = dlopen(libraries[i], RTLD_LAZY | RTLD_NOLOAD);
+        if (library != NULL)
+            found = dlsym(library, name);
+    }
     if (found == NULL)
         abort();
     return found;
