@@ -75,7 +75,7 @@ static bool are_replaced(void)
  * The C++ library's own; there is one, or nobody could have called ours. Where it came with a plugin that shows its names to nobody
  * else, it is found by its file.
  */
-static HAK_COLD void *behind_us(const char *name)
+static HAK_COLD void *look_behind_us(const char *name)
 {
     static const char *const libraries[] = {"libstdc++.so.6", "libc++.so.1"};
     void *found = dlsym(RTLD_NEXT, name);
@@ -86,6 +86,17 @@ static HAK_COLD void *behind_us(const char *name)
     }
     if (found == NULL)
         abort();
+    return found;
+}
+
+/* Looked for once: the loader's lock may be held by one who waits for this thread. A race finds the same twice. */
+static inline void *behind_us(void *_Atomic *known, const char *name)
+{
+    void *found = atomic_load_explicit(known, memory_order_relaxed);
+    if (found == NULL) {
+        found = look_behind_us(name);
+        atomic_store_explicit(known, found, memory_order_relaxed);
+    }
     return found;
 }
 
@@ -104,10 +115,11 @@ static inline void *serve(size_t size, size_t align, struct caller caller)
 #define X(name, parameters, arguments, align_bytes)                                                \
     static HAK_NOINLINE void *name##_slowly(UNWRAP parameters, struct caller caller)               \
     {                                                                                              \
+        static void *_Atomic behind;                                                               \
         void *p = are_replaced() ? NULL : serve(size, align_bytes, caller);                        \
         if (HAK_LIKELY(p != NULL))                                                                 \
             return p;                                                                              \
-        return ((void *(*)parameters)behind_us(#name))arguments;                                   \
+        return ((void *(*)parameters)behind_us(&behind, #name))arguments;                          \
     }                                                                                              \
     HAK_EXPORT void *name parameters                                                               \
     {                                                                                              \
@@ -123,10 +135,11 @@ NEW_TABLE(X)
 #define X(name, parameters, arguments)                                                             \
     static HAK_NOINLINE void name##_slowly parameters                                              \
     {                                                                                              \
+        static void *_Atomic behind;                                                               \
         if (HAK_LIKELY(!are_replaced()))                                                           \
             hak_free_slowly(p);                                                                    \
         else                                                                                       \
-            ((void(*) parameters)behind_us(#name)) arguments;                                      \
+            ((void(*) parameters)behind_us(&behind, #name)) arguments;                             \
     }                                                                                              \
     HAK_EXPORT void name parameters                                                                \
     {                                                                                              \
