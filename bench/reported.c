@@ -183,10 +183,16 @@ enum { TILES_THREADS = 64, TILES_WAVES = 3, TILES_EACH = 2, TILES_IDLE_MS = 500 
 
 WRITTEN_BLOCK(tiles_new)
 
+static pthread_barrier_t
+    tiles_there; /* all threads have theirs: else as many are alive as the allocator is slow */
+
 static void *tiles_thread(void *bytes)
 {
-    for (unsigned i = 0; i < TILES_EACH; i++)
-        free(tiles_new((size_t)bytes));
+    for (unsigned i = 0; i < TILES_EACH; i++) {
+        char *tile = tiles_new((size_t)bytes);
+        pthread_barrier_wait(&tiles_there);
+        free(tile);
+    }
     return NULL;
 }
 
@@ -194,6 +200,7 @@ void scenario_tiles(struct bench_run *run)
 {
     unsigned threads = rounds_of(run, TILES_THREADS);
     pthread_t thread[TILES_THREADS];
+    pthread_barrier_init(&tiles_there, NULL, threads);
     for (unsigned wave = 0; wave < TILES_WAVES; wave++) {
         uint64_t since = measure_now_ns();
         for (unsigned i = 0; i < threads; i++) {
@@ -208,6 +215,7 @@ void scenario_tiles(struct bench_run *run)
         bench_round(run, since);
         measure_sleep_ms(run->quick ? TILES_IDLE_MS / 10 : TILES_IDLE_MS);
     }
+    pthread_barrier_destroy(&tiles_there);
 }
 
 /* ---- doubling ---- */
