@@ -192,14 +192,18 @@ static bool add_with(struct compare *c, const char *list)
     return true;
 }
 
-/* What a policy was learned for; one that cannot be read the library will complain of. */
-static enum policy_goal goal_of(const char *policy)
+/* What a policy was learned for. One that the library would refuse is none to compare: what it would play are the defaults. */
+static bool goal_of(const char *policy, enum policy_goal *goal)
 {
     struct policy_error error;
     struct policy_doc *doc = policy_file_read(policy, false, &error);
-    enum policy_goal goal = doc != NULL ? doc->goal : GOAL_BALANCED;
+    if (doc == NULL) {
+        tool_usage("compare", "--policy %s", error.text);
+        return false;
+    }
+    *goal = doc->goal;
     policy_doc_free(doc);
-    return goal;
+    return true;
 }
 
 static int add_variants(struct compare *c, const struct request *r)
@@ -218,7 +222,8 @@ static int add_variants(struct compare *c, const struct request *r)
         v->variables[1][1] = launch_path(r->policy);
         if (v->variables[1][1] == NULL || access(v->variables[1][1], R_OK) != 0)
             return tool_usage("compare", "--policy %s: %s", r->policy, strerror(errno));
-        c->goal = goal_of(r->policy);
+        if (!goal_of(r->policy, &c->goal))
+            return TOOL_USAGE;
     }
     for (size_t i = 0; i < r->peer_count; i++)
         if (!add_peer(c, r->peers[i]))
@@ -355,7 +360,9 @@ static int measure_all(struct compare *c)
     snprintf(c->directory, sizeof(c->directory), "%s/hakmem-compare-XXXXXX", temporary);
     if (mkdtemp(c->directory) == NULL)
         return tool_failed("compare", "%s: %s", c->directory, strerror(errno));
-    bool go_on = true;
+    /* The first run of all reads the program and its files from the disk, for all that follow: it counts for none. */
+    bool go_on = measure(c, &c->variants[0], 0, &status);
+    c->variants[0].sample_count = 0;
     for (unsigned run = 0; run < c->runs && go_on; run++)
         for (size_t i = 0; i < c->variant_count && go_on; i++)
             go_on = measure(c, &c->variants[(run + i) % c->variant_count], run, &status);

@@ -230,11 +230,11 @@ static void print_to_best(const struct compare *c, const struct compare_variant 
 static void print_against_best(const struct compare *c)
 {
     const char *const columns[] = {c->is_bench ? "us/round" : "wall ms", "CPU ms", "avg MiB",
-                                   "peak MiB", "faults"};
+                                   "peak MiB", "all faults"};
     static const enum compare_measure measures[] = {COMPARE_LATENCY_US, COMPARE_CPU_MS,
                                                     COMPARE_AVERAGE_MIB, COMPARE_PEAK_MIB,
                                                     COMPARE_PROCESS_FAULTS};
-    static const int widths[] = {9, 9, 9, 9, 9};
+    static const int widths[] = {9, 9, 9, 9, 10};
 
     printf("times the best of all; =: no different from it\n");
     print_head(columns, widths, 5);
@@ -262,12 +262,14 @@ struct against {
     const char *what, *whose;
 };
 
-/* NULL: there is none, or it has not been run. */
+/* NULL: there is none, or of its runs it is not known how they ended. */
 static const struct compare_variant *hakmem_named(const struct compare *c, const char *name)
 {
     for (size_t i = 0; i < c->variant_count; i++)
         if (c->variants[i].is_hakmem && strcmp(c->variants[i].name, name) == 0)
-            return c->variants[i].sample_count != 0 ? &c->variants[i] : NULL;
+            return c->variants[i].sample_count != 0 || c->variants[i].failure != NULL
+                       ? &c->variants[i]
+                       : NULL;
     return NULL;
 }
 
@@ -321,7 +323,9 @@ static struct verdict verdict_of(const struct compare *c)
         verdict.keep = false;
         add_reason(&verdict, "%s not known", what);
     }
-    weigh(&verdict, learned, &otherwise);
+    if (!weigh(&verdict, learned, &otherwise) && otherwise.other != NULL &&
+        otherwise.other->failure != NULL)
+        add_reason(&verdict, "the default's not known: it failed");
     if (c->is_bench && strcmp(c->scenario, "vm") == 0) {
         double faults = spread_of(learned, COMPARE_FAULTS).median;
         verdict.keep = verdict.keep && faults <= faults_limit;

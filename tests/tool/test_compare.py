@@ -23,7 +23,7 @@ library = sys.argv[5] if len(sys.argv) > 5 else None
 directory = tempfile.TemporaryDirectory()
 policy = os.path.join(directory.name, "policy.json")
 stand_in_too = shutil.copy(stand_in, os.path.join(directory.name, "stand_in_too.so"))
-pathlib.Path(policy).write_text("{}")
+pathlib.Path(policy).write_text('{"hakmem_policy": 1, "sites": []}')
 
 KNOWN = ["mimalloc", "jemalloc", "tcmalloc_minimal"]
 BAD_ARGUMENTS = [
@@ -33,6 +33,7 @@ BAD_ARGUMENTS = [
     ["--peer", "system malloc=" + stand_in, "true"],
     ["-n1", "--peer", "x=" + stand_in, "true"],
     ["-n", "1", "--peer", "x=/nosuch/lib.so", "true"],
+    ["--policy", __file__, "true"],
     ["--warm-gib", "much", "true"], ["--warm-gib", "nan", "true"], ["--policy", "/nosuch", "true"], ["--nosuch", "true"],
 ]
 
@@ -99,6 +100,14 @@ def verdict(want, *reasons, policy_given=True, **variables):
         return [f"status {r.returncode}: {r.stdout}{r.stderr}"]
     if want and (found[0]["verdict"] != want or any(reason not in found[0]["reason"] for reason in reasons)):
         return [f"expected {want} because of {reasons}: {found[0]}"]
+    return []
+
+
+def fails_with_policy():
+    r = small("--json", "--policy", policy, "sh", "-c", 'test -z "$HAKMEM_POLICY"')
+    found = objects(r, "verdict")
+    if r.returncode != 1 or len(found) != 1 or found[0]["verdict"] != "roll back" or "status 1" not in found[0]["reason"]:
+        return [f"status {r.returncode}: {r.stdout}{r.stderr}"]
     return []
 
 
@@ -175,14 +184,14 @@ def the_24_arms():
 
 
 def rotation():
-    """The order of runs, from a program that writes down under which mode it is run."""
+    """The order of runs, from a program that writes down under which mode it is run; the first counts for none."""
     order = os.path.join(directory.name, "order")
     pathlib.Path(order).write_text("")
     small("--policy", policy, "sh", "-c", f'echo "${{HAKMEM_MODE:-system}}${{HAKMEM_POLICY:+ed}}" >>"{order}"',
           runs="3")
     got = pathlib.Path(order).read_text().split()
     variants = ["system", "off", "frozen", "frozened"]
-    want = [variants[(run + i) % 4] for run in range(3) for i in range(4)]
+    want = ["system"] + [variants[(run + i) % 4] for run in range(3) for i in range(4)]
     if got != want:
         yield f"expected {want}, got {got}"
 
@@ -251,6 +260,7 @@ def real_library():
 tap = Tap()
 tap.case("bad arguments are one line on stderr and status 2", bad_arguments())
 tap.case("medians and ranges are those of the runs, statistics those of the library", measures())
+tap.case("it fails with the policy, from its first run on: roll back", fails_with_policy())
 tap.case("no policy, no verdict", verdict(None, policy_given=False))
 tap.case("over 500 faults of vm: roll back", verdict("roll back", "page faults a run, of at most 500"))
 tap.case("faster and few faults, and cheaper than the defaults: keep", verdict_by_cost("keep", -1, HAK_TEST_WASTE="default"))
