@@ -35,8 +35,8 @@ static _Atomic uint64_t calling_ns;
 
 static struct lock lock = LOCK_INIT(LOCK_RANK_TIMER);
 static pthread_cond_t wake;
-static int
-    pid; /* of the process whose helper it is: a child of vfork has this memory, and takes its threads with it */
+/* Of the process whose helper it is: a child of vfork has this memory, and takes its threads with it. */
+static int pid;
 
 static void set_state(enum timer_state state)
 {

@@ -28,8 +28,9 @@ extern _Atomic int timer_state;
 extern _Atomic uint64_t timer_sleeps_ns;
 extern _Atomic bool timer_is_due; /* it was wanted where it could not be started */
 
-void timer_note_process(
-    void); /* which this is, before it can have a child: the constructor, or the start */
+/* Which this is, before it can have a child: in the constructor, or at the start. */
+void timer_note_process(void);
+
 void timer_start(void);
 
 /* Starts the thread, or wakes it; without a thread, does its work now and then. */
