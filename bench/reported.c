@@ -183,8 +183,8 @@ enum { TILES_THREADS = 64, TILES_WAVES = 3, TILES_EACH = 2, TILES_IDLE_MS = 500 
 
 WRITTEN_BLOCK(tiles_new)
 
-static pthread_barrier_t
-    tiles_there; /* all threads have theirs: else as many are alive as the allocator is slow */
+/* All threads have theirs: else as many are alive as the allocator is slow. */
+static pthread_barrier_t tiles_there;
 
 static void *tiles_thread(void *bytes)
 {

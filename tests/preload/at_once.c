@@ -6,23 +6,28 @@
 
 #include <pthread.h>
 #include <spawn.h>
+#include <stdatomic.h>
 #include <sys/wait.h>
 
 extern char **environ;
 
-enum { PROCESSES = 15, THREADS = 2 };
+enum {
+    PROCESSES = 15,
+    THREADS = 2,
+    BYTES = 9000000
+}; /* larger than what hakmem's own heap serves */
 
-static volatile int ready;
+static atomic_int ready;
 
 static void *work(void *key)
 {
-    __atomic_add_fetch(&ready, 1, __ATOMIC_SEQ_CST);
-    while (__atomic_load_n(&ready, __ATOMIC_SEQ_CST) < THREADS)
+    atomic_fetch_add(&ready, 1);
+    while (atomic_load(&ready) < THREADS)
         ;
-    unsigned char *p = malloc(hide(9000000)); /* larger than what hakmem's own heap serves */
+    unsigned char *p = malloc(hide(BYTES));
     CHECK(p != NULL);
-    fill(p, 9000000, (uintptr_t)key);
-    CHECK(holds(p, 9000000, 9000000, (uintptr_t)key));
+    fill(p, BYTES, (uintptr_t)key);
+    CHECK(holds(p, BYTES, BYTES, (uintptr_t)key));
     free(p);
     return NULL;
 }

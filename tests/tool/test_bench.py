@@ -13,6 +13,7 @@ import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from tap import Tap
+from under import environment
 
 SMALL = ["stack", "slots", "trees", "strings", "handover", "slots2"]
 REPORTED = ["seven", "buffers", "vector", "topic", "bodies", "tiles", "doubling", "poly", "pauses", "sparse", "relay",
@@ -43,11 +44,9 @@ bench, warm, sizes, impostor = sys.argv[1:]
 
 
 def run(*arguments, preload=None, program=None, **variables):
-    env = {k: v for k, v in os.environ.items() if not k.startswith(("HAKMEM_", "LD_PRELOAD", "MALLOC_"))}
-    env.update(variables)
     if preload:
-        env["LD_PRELOAD"] = preload
-    return subprocess.run([program or bench, *arguments], env=env, capture_output=True, text=True, timeout=60)
+        variables["LD_PRELOAD"] = preload  # a name that the loader looks for, or a path
+    return subprocess.run([program or bench, *arguments], env=environment(**variables), capture_output=True, text=True, timeout=60)
 
 
 def objects(result):

@@ -17,6 +17,7 @@ import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from tap import Tap
+from under import environment
 
 hakmem, bench, stand_in, impostor = sys.argv[1:5]
 library = sys.argv[5] if len(sys.argv) > 5 else None
@@ -39,8 +40,7 @@ BAD_ARGUMENTS = [
 
 
 def compare(*arguments, with_library=stand_in, under=(), **variables):
-    env = {k: v for k, v in os.environ.items() if not k.startswith(("HAKMEM_", "LD_PRELOAD", "MALLOC_"))}
-    env.update(variables, HAKMEM_LIBRARY=with_library, TMPDIR=directory.name)
+    env = environment(**variables, HAKMEM_LIBRARY=with_library, TMPDIR=directory.name)
     return subprocess.run([*under, hakmem, "compare", *arguments], env=env, capture_output=True, text=True, timeout=120)
 
 

@@ -56,22 +56,21 @@ with Directory() as there:
 
 
 def kinds_apart(policy):
-    """The contexts of `wrapped`, when its three kinds of use are told apart and the one that is touched thinly has base pages.
+    """Whether the three kinds of use of `wrapped` are told apart, and the one that is touched thinly has base pages.
 
     By how often each asks: 60 requests, 24 blocks of a burst and 2 indexes a round.
     """
     contexts = [site for site in inspected(policy)["sites"] if "context" in site]
     index = min(contexts, key=lambda site: site["episodes"], default={})
-    apart = len({site["context"]["depth"] for site in contexts}) == 3 and \
+    return len({site["context"]["depth"] for site in contexts}) == 3 and \
         {site["symbol"].split("+")[0] for site in contexts} == {"wrapped_malloc"} and \
         (index.get("champion") or "").startswith(("mmap/base", "heap/base"))
-    return contexts if apart else None
 
 
 with Directory() as there:
     policy = there / "wrapped.json"
     without = huge_pages() == "never" and "no huge pages: little to disagree on"
-    for more in range(4):  # the prices are this machine's, at this moment
+    for _ in range(4):  # the prices are this machine's, at this moment
         ended = real("learn", "--no-warm", "-o", policy, "--runs", 3, "--", BENCH, "wrapped")
         if ended.status != 0 or without or kinds_apart(policy):
             break

@@ -39,7 +39,7 @@ static void counting_release(void *p, size_t bytes)
     os_linux.release(p, bytes);
 }
 
-/* LARGE_BYTES of `unit` again and again, after `head`: refused with `most` bytes at once, in time that does not grow with its square. */
+/* LARGE_BYTES of `unit` again and again, after `head`: refused with `most` bytes at once. */
 static void assert_large_refused(const char *head, const char *unit, size_t most, const char *why)
 {
     size_t bytes = LARGE_BYTES, used = strlen(head), n = strlen(unit);

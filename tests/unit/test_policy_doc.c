@@ -416,7 +416,7 @@ static void default_policy_is_in_the_usual_form(void **state)
     policy_doc_free(doc);
 }
 
-/* A reader that is quadratic in sites or their order takes minutes here, and the test's time is limited. */
+/* In falling order. A reader that is quadratic in sites or their order takes minutes here. */
 static void ten_thousand_sites_are_read(void **state)
 {
     (void)state;

@@ -157,10 +157,12 @@ ISOLATED(a_thread_that_left_its_heap_frees_without)
     check_nothing_is_left_in_slabs();
 }
 
+enum { FEW = 8 };
+
 /* Such a thread may never have had one: all that it frees is what it had no part in. */
 static void *free_a_few(void *blocks)
 {
-    for (unsigned i = 0; i < 8; i++)
+    for (unsigned i = 0; i < FEW; i++)
         heap_free(((char **)blocks)[i]);
     CHECK(heap_self == HEAP_NONE);
     return NULL;
@@ -170,7 +172,7 @@ ISOLATED(a_thread_that_frees_a_few_blocks_needs_no_heap)
 {
     fake_start();
     start(HEAP_ARM);
-    for (unsigned i = 0; i < 8; i++)
+    for (unsigned i = 0; i < FEW; i++)
         block[i] = get_small(100);
     in_a_thread(free_a_few, block);
     check_nothing_is_left_in_slabs();
